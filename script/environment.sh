@@ -1,0 +1,46 @@
+# Sourced by the scripts beside it: find Python, make virtual environments, say what is missing.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root" || exit 1
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
+
+fail() {
+    printf '\n%s: %s\n' "$(basename "$0")" "$1" >&2
+    exit 1
+}
+
+# find_python: sets $python to a Python 3.11 or later that has the venv module.
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-} python3.11 python3 python3.12 python3.13 python3.14 python; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            python=$candidate
+            break
+        fi
+    done
+    [ -n "${python:-}" ] || fail "Holdfast needs Python 3.11 or later, and none was found.
+Install one, or name it: PYTHON=/path/to/python3 $0"
+    "$python" -c 'import venv, ensurepip' 2>/dev/null || fail "$python has no venv module.
+On Debian and Ubuntu it is a package of its own: apt-get install python3-venv"
+}
+
+# make_venv FOLDER PYTHON NAME...: a virtual environment in which requirements/NAME.txt (pinned,
+# with hashes) are installed; nothing is done where they are already.
+make_venv() {
+    local folder=$1 with=$2 name version
+    shift 2
+    version=$("$with" --version)
+    if [ "$("$folder/bin/python" --version 2>/dev/null)" != "$version" ]; then
+        rm -rf "$folder"
+        "$with" -m venv "$folder" || fail "$with could not make a virtual environment in $folder."
+    fi
+    for name; do
+        cmp -s "requirements/$name.txt" "$folder/$name.installed" && continue
+        echo "installing requirements/$name.txt into $folder"
+        "$folder/bin/python" -m pip install --quiet --require-hashes --no-deps \
+            -r "requirements/$name.txt" || fail "requirements/$name.txt could not be installed.
+If the messages above speak of connections, there is no network here or a proxy stands between;
+pip takes its settings from PIP_INDEX_URL and HTTPS_PROXY."
+        cp "requirements/$name.txt" "$folder/$name.installed"
+    done
+}

@@ -1,0 +1,1 @@
+"""What decides everything and performs nothing: no input, no output, no clock, no randomness."""

@@ -1,0 +1,132 @@
+"""Cookies as they stand in headers: find one in Cookie, write a Set-Cookie.
+
+RFC 6265bis. What is written is, byte for byte, what Werkzeug writes.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import NamedTuple
+from urllib.parse import quote
+
+from holdfast.errors import ConfigurationError
+
+# RFC 6265bis, section 5.6: a cookie whose name and value together exceed this is ignored.
+BROWSER_LIMIT = 4096
+
+_EPOCH = "Thu, 01 Jan 1970 00:00:00 GMT"
+_UNQUOTED = re.compile(r"[\w!#$%&'()*+\-./:<=>?@\[\]^`{|}~]*", re.ASCII)
+_ESCAPED = re.compile(rb"[\x00-\x19\",;\\\x7f-\xff]")
+_PATH_SAFE = "%!$&'()*+,/:=@"
+
+
+class Ambiguous(Exception):  # noqa: N818  # a question, not a failure
+    """A Cookie header takes a full parser to be read."""
+
+
+class Attributes(NamedTuple):
+    """The attributes of a cookie; one list serves setting and deleting it."""
+
+    domain: str | None = None
+    path: str | None = "/"
+    secure: bool = False
+    httponly: bool = False
+    samesite: str | None = None
+    partitioned: bool = False
+
+
+def find(header: str, name: str) -> str | None:
+    """Return the value of the cookie ``name``, or None if the header has none.
+
+    Raises :exc:`Ambiguous` unless the cookie is plainly there: once, unquoted, in ASCII, in a
+    header without any quotes.
+    """
+    start = header.find(name)
+    if start < 0 and name.isascii():
+        return None
+    value = start + len(name)
+    if (
+        not header.startswith("=", value)
+        or header.find(name, value) >= 0
+        or '"' in header
+        or not header.isascii()
+        or not (start == 0 or header[start - 1] == ";" or header[start - 2 : start] == "; ")
+    ):
+        raise Ambiguous
+    end = header.find(";", value)
+    found = header[value + 1 :] if end < 0 else header[value + 1 : end]
+    if " " in found or "\t" in found:
+        raise Ambiguous
+    return found
+
+
+def set_cookie(name: str, value: str, attributes: Attributes, *, expires: str | None = None) -> str:
+    """Return the text of a Set-Cookie header.
+
+    ``expires`` is an HTTP date; without one the cookie lasts as long as the browser runs. Raises
+    :exc:`ConfigurationError` for a SameSite that isn't one.
+    """
+    before, after = _attribute_texts(*attributes)
+    expiry = "" if expires is None else f"; Expires={expires}"
+    return f"{_name(name)}={_value(value)}{before}{expiry}{after}"
+
+
+def delete_cookie(name: str, attributes: Attributes) -> str:
+    """Return the text of a Set-Cookie header that makes a browser forget the cookie.
+
+    Browsers match it by the same attributes with which it was set.
+    """
+    before, after = _attribute_texts(*attributes)
+    return f"{_name(name)}={before}; Expires={_EPOCH}; Max-Age=0{after}"
+
+
+def _name(name: str) -> str:
+    return name if name.isascii() else name.encode().decode("latin1")
+
+
+def _value(value: str) -> str:
+    if _UNQUOTED.fullmatch(value):
+        return value
+    escaped = _ESCAPED.sub(
+        lambda match: (
+            b"\\" + match[0] if match[0] in b'"\\' else b"\\%03o" % match[0][0]  # octal, as always
+        ),
+        value.encode(),
+    )
+    return f'"{escaped.decode("ascii")}"'
+
+
+# Typed, since Werkzeug writes `Secure` for True and `Secure=1` for 1.
+@functools.lru_cache(maxsize=64, typed=True)
+def _attribute_texts(
+    domain: str | None,
+    path: str | None,
+    secure: bool,  # noqa: FBT001  # the fields of Attributes, in their order
+    httponly: bool,  # noqa: FBT001
+    samesite: str | None,
+    partitioned: bool,  # noqa: FBT001
+) -> tuple[str, str]:
+    """Return what stands before Expires and Max-Age and what stands after them."""
+    if domain:
+        domain = domain.partition(":")[0].lstrip(".").encode("idna").decode("ascii")
+    if path is not None:
+        path = quote(path, safe=_PATH_SAFE)
+    if samesite is not None:
+        samesite = samesite.title()
+        if samesite not in {"Strict", "Lax", "None"}:
+            msg = f"SESSION_COOKIE_SAMESITE must be 'Strict', 'Lax' or 'None', not {samesite!r}"
+            raise ConfigurationError(msg)
+    texts = [
+        f"; {label}" if setting is True else f"; {label}={setting}"
+        for label, setting in (
+            ("Secure", True if partitioned else secure),
+            ("HttpOnly", httponly),
+            ("Path", path),
+            ("SameSite", samesite),
+            ("Partitioned", partitioned),
+        )
+        if setting is not None and setting is not False
+    ]
+    before = "" if domain is None or domain is False else f"; Domain={domain}"
+    return before, "".join(texts)

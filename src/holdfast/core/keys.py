@@ -1,0 +1,94 @@
+"""Keys: what signs, derived from the secrets of an application, and which secrets are too weak."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from typing import Any
+
+from holdfast.errors import ConfigurationError
+
+DigestMethod = Callable[..., Any]
+
+# RFC 2104, section 3, discourages keys shorter than the hash; 16 bytes is what can't be guessed.
+_SHORTEST = 16
+_FEWEST_DIFFERENT = 6
+
+# SHA-256 of keys that documentation and tutorials print as examples and applications then use.
+# Digests, so that nobody's scanner for leaked secrets takes this file for a leak.
+_PUBLISHED = frozenset(
+    {
+        "9d0f4f5072c13dbd970c045ee6196734249b16917e0e8185c5035e0c1dbcde6b",  # Flask's quickstart
+        "e06a65faf6a10f8f3e88b777d949cc7076297dcdc19c821a9ed8f5ad2e7071b2",  # the same as text
+        "ca32f86ce10b8435c108ffd1ae1acd9823f729f51946b3aad3277ac94dead529",  # the same, escaped once more
+        "2598f7d6adc142d88161630f3db12ab2bd3403521c281811e5e1ce60d4ac5d76",  # Flask's configuration handbook
+        "eefbd4136387e7620933a54b3199c46811d8cda05a433e05ede0741710338690",  # Flask's quickstart before 1.0
+        "570dad43de1af4c925f92c16a68a50936da42b7dd6fdeb24850507a1199aac89",  # FastAPI's tutorial on tokens
+        "ce7ca3d53a67c65f0c8f18d34041d17107e345ac7f831627ef805c69eae77155",  # tutorials, from here on
+        "c793d6aea4e5bf22b20d7444b4688312ca5e0ce67cee9d6350681e7d33cd4186",
+        "3fac1504251a027465981346fb5b0d57d398e4df4a03253a4c7d1926e40e9907",
+        "55a2aa619c852bbc2a756b83696b60ab1b91ab7163f3e0d8463da815fb93a268",
+        "b7fc4838f5a36c8d1940b56fe2df734293434da17cca35a4e3f82d66ead6aa0d",
+        "e0c2f4e37886a9cb8055475e487ce18549157c0b21688a53efd64312a1a881a3",
+        "fe99c68503f8c2ded8c4918ba75979e0ff35f883b8076d61c72a1217da975056",
+        "4b6d4a517f0bb6aa58a412c5b0f68240046b68a6f4703ccb7d7d04320f0d459c",
+        "67dde0412edb40ae64e09af0d14bfa47757d7a2d222eda47b55d5dd74ba31584",
+        "c99758db33af70fbf3588833c77678baa8d763407fcb82c58509e6332a63e21c",
+        "92809ab604c9377285fbbcf82c4f30db65f107ecfd7217c7e62c17a2b3be7633",
+        "a4e05cefa49cffe2bb25e5e0793625c1199cb4ed83ff1b155bd6591eb043e9f1",
+        "78a6c76148cb9a58742db50123c5c63dde01cdcadb51683eaad0dc44ae9569b9",
+        "ad8c06c5382ac5fc554bf63c7247f8247acbdbdf5d80fc2123ed9208a002f46f",
+        "f339c910846c219e3afe073e4f59b456d37b8f8e9c1e80dd315fab5610f89a5c",
+    }
+)
+
+
+def secret_bytes(secret: object, name: str) -> bytes:
+    """Return a secret as bytes; text is encoded as UTF-8.
+
+    ``name`` is the setting it comes from. Raises :exc:`ConfigurationError` if it is neither.
+    """
+    if isinstance(secret, str):
+        return secret.encode()
+    if isinstance(secret, bytes):
+        return secret
+    msg = f"{name} must be str or bytes, not {type(secret).__name__}"
+    raise ConfigurationError(msg)
+
+
+def derive_signing_key(
+    secret: bytes, salt: bytes, derivation: str, digest_method: DigestMethod
+) -> bytes:
+    """Return the key that signs, by one of the derivations that Flask's cookies know.
+
+    ``derivation`` is ``hmac``, ``concat``, ``django-concat`` or ``none``; anything else raises
+    :exc:`ConfigurationError`.
+    """
+    match derivation:
+        case "hmac":
+            return hmac.new(secret, salt, digest_method).digest()
+        case "concat":
+            digest: bytes = digest_method(salt + secret).digest()
+            return digest
+        case "django-concat":
+            digest = digest_method(salt + b"signer" + secret).digest()
+            return digest
+        case "none":
+            return secret
+    msg = (
+        f"unknown key_derivation {derivation!r}; use 'hmac' (Flask's), 'concat', 'django-concat'"
+        " or 'none'"
+    )
+    raise ConfigurationError(msg)
+
+
+def weakness(secret: bytes) -> str | None:
+    """Return in words why a secret can be guessed, or None if nothing speaks against it."""
+    if hashlib.sha256(secret).hexdigest() in _PUBLISHED:
+        return "is a published example"
+    if len(secret) < _SHORTEST:
+        return f"has only {len(secret)} bytes, fewer than {_SHORTEST}"
+    if len(set(secret)) < _FEWEST_DIFFERENT:
+        return f"repeats fewer than {_FEWEST_DIFFERENT} different bytes"
+    return None

@@ -1,0 +1,297 @@
+"""The mapping that an application sees.
+
+A session is a real ``dict`` whose contents are loaded when it is first looked at: every method
+and operator that shows or changes the contents loads them first. Nothing here knows where the
+contents come from or how they are written.
+
+The methods call ``dict``'s own by name, not through ``super()``: a framework's class may stand
+between the two, and what it does on every call is what this class does once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
+from uuid import UUID
+
+from holdfast.errors import SessionUnavailable
+
+if TYPE_CHECKING:
+    from typing import Self
+
+SomeSession = TypeVar("SomeSession", bound="Session")
+
+_MISSING: Any = object()
+
+# A value of these types can't change inside, so handing it out can't change the session.
+_FIXED = frozenset(
+    {str, int, float, bool, type(None), bytes, date, datetime, UUID, Decimal, complex}
+)
+
+
+class Source(Protocol):
+    """Where the contents of a session come from, and what they were."""
+
+    def load(self) -> Mapping[str, Any]:
+        """Return the contents, or an empty mapping where the request brought nothing good."""
+
+    def holds(self, contents: dict[str, Any]) -> bool:
+        """Return whether ``contents``, when stored, would be exactly what was loaded."""
+
+
+class Session(dict[str, Any]):
+    """A mapping that knows whether it was looked at and whether it was changed.
+
+    ``initial`` is what it contains. Sessions of a request are made with :meth:`unopened` instead.
+    """
+
+    new = False
+
+    _source: Source | None = None
+    _unopened = False
+    _accessed = False
+    _modified = False
+    _written = False  # like _modified, but assigning to `modified` does not change it
+    _lent = False  # a value that can change inside was handed out
+
+    def __init__(
+        self, initial: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None
+    ) -> None:
+        dict.__init__(self, () if initial is None else initial)
+
+    @classmethod
+    def unopened(cls, source: Source) -> Self:
+        """Return a session that asks ``source`` for its contents when first looked at."""
+        session = cls.__new__(cls)
+        session._source = source
+        session._unopened = True
+        return session
+
+    @property
+    def accessed(self) -> bool:
+        """Whether the session was looked at, so that the response depends on the cookie.
+
+        Setting it to True loads the contents too: a framework sets it before it hands the session
+        out, and code written in C may then read the dict without calling any method.
+        """
+        return self._accessed
+
+    @accessed.setter
+    def accessed(self, value: bool) -> None:
+        if value:
+            if not self._accessed:
+                self._look()
+        else:
+            self._accessed = False
+
+    @property
+    def modified(self) -> bool:
+        """Whether the contents were changed, inside a nested value or not.
+
+        Set it to True to have the session saved in any case, to False to have it taken as
+        unchanged from here on.
+        """
+        if (
+            self._lent
+            and not self._modified
+            and self._source is not None
+            and not self._source.holds(dict.copy(self))
+        ):
+            self._mark_written()
+        return self._modified
+
+    @modified.setter
+    def modified(self, value: bool) -> None:
+        self._modified = bool(value)
+        if not value:
+            # What was changed inside so far counts for the next writing, but causes none.
+            self._written = self._written or self._lent
+            self._lent = False
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the session outlives the browser; kept under the key ``_permanent``."""
+        value: bool = self.get("_permanent", False)
+        return value
+
+    @permanent.setter
+    def permanent(self, value: bool) -> None:
+        self["_permanent"] = bool(value)
+
+    @property
+    def rewritten(self) -> bool:
+        """Whether the contents may differ from what was loaded, whatever ``modified`` was set to."""
+        return self.modified or self._written
+
+    def settle(self) -> None:
+        """Load the contents without counting as a look; for adapters."""
+        if self._unopened and self._source is not None:
+            dict.update(self, self._source.load())
+            self._unopened = False
+
+    def attach(self, source: Source) -> None:
+        """Name ``source`` as what the present contents came from; for adapters."""
+        self._source = source
+
+    @property
+    def source(self) -> Source | None:
+        """What the contents came from; None for a session that began empty."""
+        return self._source
+
+    def _look(self) -> None:
+        self.settle()
+        self._accessed = True
+
+    def _mark_written(self) -> None:
+        self._modified = self._written = True
+
+    # Reading
+
+    def __getitem__(self, key: str) -> Any:
+        if not self._accessed:
+            self._look()
+        value = dict.__getitem__(self, key)
+        if type(value) not in _FIXED:
+            self._lent = True
+        return value
+
+    def get(self, key: str, default: Any = None, /) -> Any:
+        if not self._accessed:
+            self._look()
+        value = dict.get(self, key, default)
+        if type(value) not in _FIXED:
+            self._lent = True
+        return value
+
+    def values(self) -> ValuesView[Any]:  # type: ignore[override]  # the same views as dict's
+        self._look()
+        self._lent = True
+        return dict.values(self)
+
+    def items(self) -> ItemsView[str, Any]:  # type: ignore[override]  # the same views as dict's
+        self._look()
+        self._lent = True
+        return dict.items(self)
+
+    def copy(self) -> dict[str, Any]:
+        self._look()
+        self._lent = True
+        return dict.copy(self)
+
+    def __or__(self, other: Any) -> Any:
+        self._look()
+        self._lent = True
+        return dict.__or__(self, other)
+
+    def __ror__(self, other: Any) -> Any:
+        self._look()
+        self._lent = True
+        return dict.__ror__(self, other)
+
+    def keys(self) -> Any:
+        self._look()
+        return dict.keys(self)
+
+    def __contains__(self, key: object) -> bool:
+        if not self._accessed:
+            self._look()
+        return dict.__contains__(self, key)
+
+    def __iter__(self) -> Iterator[str]:
+        self._look()
+        return dict.__iter__(self)
+
+    def __reversed__(self) -> Iterator[str]:
+        self._look()
+        return dict.__reversed__(self)
+
+    def __len__(self) -> int:
+        self._look()
+        return dict.__len__(self)
+
+    def __eq__(self, other: object) -> bool:
+        self._look()
+        return dict.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        self._look()
+        return dict.__ne__(self, other)
+
+    __hash__ = None  # type: ignore[assignment]  # as for every mutable mapping
+
+    def __repr__(self) -> str:
+        self._look()
+        return f"<{type(self).__name__} {dict.__repr__(self)}>"
+
+    def __sizeof__(self) -> int:
+        self._look()
+        return dict.__sizeof__(self)
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        self._look()
+        state = {"_accessed": True, "_modified": self.modified, "_written": self._written}
+        return type(self), (dict.copy(self),), state
+
+    # Writing
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if not self._accessed:
+            self._look()
+        dict.__setitem__(self, key, value)
+        self._mark_written()
+
+    def __delitem__(self, key: str) -> None:
+        self._look()
+        dict.__delitem__(self, key)
+        self._mark_written()
+
+    def clear(self) -> None:
+        self._look()
+        dict.clear(self)
+        self._mark_written()
+
+    def pop(self, key: str, default: Any = _MISSING) -> Any:
+        self._look()
+        if not dict.__contains__(self, key) and default is not _MISSING:
+            return default
+        value = dict.pop(self, key)
+        self._mark_written()
+        return value
+
+    def popitem(self) -> tuple[str, Any]:
+        self._look()
+        item = dict.popitem(self)
+        self._mark_written()
+        return item
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        self._look()
+        dict.update(self, *args, **kwargs)
+        self._mark_written()
+
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override,misc]  # any mapping, as dict does
+        self.update(other)
+        return self
+
+
+class NullSession(Session):
+    """What stands in when no session can be made: empty, readable, an error on writing."""
+
+    reason = (
+        "The session is unavailable because no secret key was set, so it can be read but not"
+        " changed. Set SECRET_KEY to a long random value; this makes one:"
+        " python -c 'import secrets; print(secrets.token_hex())'"
+    )
+
+    def _refuse(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        raise SessionUnavailable(self.reason)
+
+    __setitem__ = __delitem__ = clear = pop = popitem = _refuse
+    setdefault = update = __ior__ = _refuse  # type: ignore[assignment]  # they return nothing

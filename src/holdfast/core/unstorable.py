@@ -1,0 +1,55 @@
+"""Say which value of a session can't be stored: the path to it, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from holdfast.errors import UnstorableValue
+
+# What a serializer raises for a value it can't write.
+ERRORS = (TypeError, ValueError, RecursionError)
+
+_DEEPEST = 64
+
+
+def explain(
+    encode: Callable[[Any], object], contents: Mapping[str, Any], error: Exception
+) -> UnstorableValue:
+    """Return the error to raise, after ``encode(contents)`` raised ``error``.
+
+    Encodes smaller and smaller parts until it finds the smallest that fails.
+    """
+    path, value = "", contents
+    within = [id(contents)]
+    while (step := _failing_part(encode, value, path)) is not None:
+        path, value, error = step
+        if id(value) in within:
+            return UnstorableValue(path, "it contains itself")
+        if len(within) == _DEEPEST:
+            return UnstorableValue(path, f"it is nested more than {_DEEPEST} deep")
+        within.append(id(value))
+    return UnstorableValue(path or "the top", f"{error} (a {type(value).__name__})")
+
+
+def _failing_part(
+    encode: Callable[[Any], object], value: Any, path: str
+) -> tuple[str, Any, Exception] | None:
+    for step, part in _parts(value, path):
+        try:
+            encode({"": part})
+        except ERRORS as error:
+            return step, part, error
+    return None
+
+
+def _parts(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            if isinstance(key, str) and key.isidentifier():
+                yield f"{path}.{key}" if path else key, part
+            else:
+                yield f"{path}[{key!r}]", part
+    elif isinstance(value, list | tuple):
+        for index, part in enumerate(value):
+            yield f"{path}[{index}]", part

@@ -1,0 +1,39 @@
+"""Sessions for Flask: everything that Flask's own offer, under the same names.
+
+::
+
+    from flask import Flask
+    from holdfast.flask import Holdfast
+
+    app = Flask(__name__)
+    Holdfast(app)
+
+This package knows Flask: its configuration, its requests and responses. What a session does is
+decided in ``holdfast.core``.
+"""
+
+from __future__ import annotations
+
+from holdfast.flask.extension import Holdfast
+from holdfast.flask.interface import SessionInterface
+from holdfast.flask.sessions import (
+    NullSession,
+    SecureCookieSession,
+    SessionMixin,
+    TaggedJSONSerializer,
+    session,
+    session_json_serializer,
+)
+from holdfast.flask.signed import SecureCookieSessionInterface
+
+__all__ = [
+    "Holdfast",
+    "NullSession",
+    "SecureCookieSession",
+    "SecureCookieSessionInterface",
+    "SessionInterface",
+    "SessionMixin",
+    "TaggedJSONSerializer",
+    "session",
+    "session_json_serializer",
+]

@@ -1,0 +1,71 @@
+"""The sessions that a Flask application sees, and the JSON in which they are kept."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import flask
+import flask.json
+import flask.sessions
+from flask.json.tag import TaggedJSONSerializer as _FlaskTaggedJSONSerializer
+
+from holdfast.core import tagged_json
+from holdfast.core.session import NullSession as _NullSession
+from holdfast.core.session import Session
+
+
+class SessionMixin(flask.sessions.SessionMixin):
+    """What a session of your own needs beside a mapping; the pessimistic answers.
+
+    ``modified`` is True, so that such a session is always saved; ``accessed`` is what the running
+    Flask makes it.
+    """
+
+    new = False
+    modified = True
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the session outlives the browser; kept under the key ``_permanent``."""
+        value: bool = self.get("_permanent", False)
+        return value
+
+    @permanent.setter
+    def permanent(self, value: bool) -> None:
+        self["_permanent"] = bool(value)
+
+
+class SecureCookieSession(Session, SessionMixin, flask.sessions.SecureCookieSession):
+    """A session that lives in a signed cookie: a ``dict`` that is decoded when first looked at.
+
+    Changes inside nested values are noticed: ``session["cart"].append(item)`` is saved.
+    """
+
+
+class NullSession(_NullSession, SecureCookieSession, flask.sessions.NullSession):
+    """What stands in when no secret key is set: reading works, writing raises.
+
+    The error is :exc:`holdfast.SessionUnavailable`, a ``RuntimeError`` that says what to do.
+    """
+
+
+class TaggedJSONSerializer(tagged_json.TaggedJSONSerializer, _FlaskTaggedJSONSerializer):
+    """Tagged JSON, with the JSON provider of the current application.
+
+    More types can be registered with :meth:`register`, on :data:`session_json_serializer` or on
+    an instance that an interface has as its ``serializer``.
+    """
+
+    def dumps(self, value: Any) -> str:
+        """Return tagged JSON as text."""
+        return flask.json.dumps(self.tag(value), separators=(",", ":"))
+
+    def loads(self, value: str) -> Any:
+        """Return what tagged JSON text stands for."""
+        return self.untag_within(flask.json.loads(value))
+
+
+session_json_serializer = TaggedJSONSerializer()
+
+session = cast("SecureCookieSession", flask.session)
+"""The session of the current request: Flask's proxy, typed."""

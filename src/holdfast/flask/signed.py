@@ -1,0 +1,190 @@
+"""Sessions in a signed cookie: the interface that Flask calls."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import flask.sessions
+from itsdangerous import URLSafeTimedSerializer
+
+from holdfast.core import cookie_held, keys
+from holdfast.core.cookie_held import Action, Codec, SignedCodec
+from holdfast.core.cookies import BROWSER_LIMIT, Attributes
+from holdfast.core.policy import OnLargeCookie, Policy
+from holdfast.core.signing import TimedSigner
+from holdfast.errors import (
+    ConfigurationError,
+    CookieTooLarge,
+    LargeCookie,
+    WeakSecretKey,
+    describe_sizes,
+)
+from holdfast.flask import codecs
+from holdfast.flask.headers import drop_cookie, find_cookie, set_cookie, vary_by_cookie
+from holdfast.flask.interface import SessionInterface
+from holdfast.flask.sessions import SecureCookieSession, session_json_serializer
+
+if TYPE_CHECKING:
+    from flask import Flask, Request, Response
+
+
+def _lazy_sha1(string: bytes = b"") -> Any:
+    """Look SHA-1 up when it is used: builds for FIPS may lack it."""
+    return hashlib.sha1(string)  # noqa: S324  # inside HMAC, where its weakness does not matter
+
+
+class SecureCookieSessionInterface(SessionInterface):
+    """Sessions in a signed cookie, on the wire format of Flask's own.
+
+    ``policy`` is what goes beyond Flask's configuration; by default nothing does.
+    """
+
+    salt = "cookie-session"
+    digest_method: Callable[..., Any] = staticmethod(_lazy_sha1)
+    key_derivation = "hmac"
+    serializer: Any = session_json_serializer
+    session_class: type[flask.sessions.SecureCookieSession] = SecureCookieSession
+
+    policy = Policy.flask()
+    # The codec for the keys last seen: deriving a key costs more than using it.
+    _made: tuple[Flask, tuple[Any, ...], SignedCodec] | None = None
+    _warned: frozenset[str] = frozenset()
+
+    def __init__(self, policy: Policy | None = None) -> None:
+        if policy is not None:
+            self.policy = policy
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        """Return an itsdangerous serializer that reads and writes the same cookies.
+
+        None without a secret key. Override it to sign in another way: what it returns is used
+        then, at the speed of Flask.
+        """
+        if not app.secret_key:
+            return None
+        return URLSafeTimedSerializer(
+            [*codecs.fallback_keys(app), app.secret_key],  # type: ignore[list-item]  # str and bytes
+            salt=self.salt,
+            serializer=self.serializer,
+            signer_kwargs={
+                "key_derivation": self.key_derivation,
+                "digest_method": self.digest_method,
+            },
+        )
+
+    def open_session(self, app: Flask, request: Request) -> Any:
+        """Return the session of a request; empty for whatever is not a good cookie.
+
+        None without a secret key.
+        """
+        codec = self._codec(app)
+        if codec is None:
+            return None
+        token = find_cookie(request, self.get_cookie_name(app))
+        if not token:
+            return self.session_class()
+        return cookie_held.open_session(self.session_class, codec.open(token))
+
+    def save_session(
+        self, app: Flask, session: flask.sessions.SessionMixin, response: Response
+    ) -> None:
+        """Set or delete the cookie as the session asks, and have the response vary by it."""
+        if codecs.is_own(
+            self.should_set_cookie, SessionInterface.should_set_cookie
+        ) and cookie_held.is_idle(session, refresh=app.config["SESSION_REFRESH_EACH_REQUEST"]):
+            return
+        action, vary = cookie_held.commit(session, partial(self.should_set_cookie, app, session))
+        if vary:
+            vary_by_cookie(response)
+        if action is Action.SET:
+            self._set_cookie(app, session, response)
+        elif action is Action.DROP:
+            drop_cookie(response, self.get_cookie_name(app), self._attributes(app))
+
+    def _set_cookie(self, app: Flask, session: Any, response: Response) -> None:
+        codec = self._codec(app)
+        if codec is None:
+            msg = "SECRET_KEY was taken away while a request was running; set it before the first"
+            raise ConfigurationError(msg)
+        name = self.get_cookie_name(app)
+        expires = self.get_expiration_time(app, session)
+        value = cookie_held.dump(session, codec)
+        refuse = self.policy.on_large_cookie is OnLargeCookie.REFUSE
+        if refuse and (size := len(name.encode()) + len(value)) > BROWSER_LIMIT:
+            largest = cookie_held.largest_keys(session, codec)
+            raise CookieTooLarge(name, size, BROWSER_LIMIT, largest)
+        length = set_cookie(response, name, value, self._attributes(app), expires)
+        if not refuse and 0 < response.max_cookie_size < length:
+            largest = cookie_held.largest_keys(session, codec)
+            warnings.warn(
+                f"The '{name}' cookie is too large: {length} bytes, of which its value takes"
+                f" {len(value)}; MAX_COOKIE_SIZE is {response.max_cookie_size}. Browsers may ignore"
+                f" it without a word. Largest keys: {describe_sizes(largest)}.",
+                LargeCookie,
+                stacklevel=2,
+            )
+
+    def _attributes(self, app: Flask) -> Attributes:
+        return Attributes(
+            self.get_cookie_domain(app),
+            self.get_cookie_path(app),
+            self.get_cookie_secure(app),
+            self.get_cookie_httponly(app),
+            self.get_cookie_samesite(app),
+            self.get_cookie_partitioned(app),
+        )
+
+    def _codec(self, app: Flask) -> Codec | None:
+        """Return what reads and writes cookies with the keys of this moment; None without one."""
+        if not codecs.is_own(
+            self.get_signing_serializer, SecureCookieSessionInterface.get_signing_serializer
+        ):
+            serializer = self.get_signing_serializer(app)
+            return None if serializer is None else codecs.SerializerCodec(serializer, app)
+        secret = app.secret_key
+        if not secret:
+            return None
+        inputs = (
+            secret,
+            codecs.fallback_keys(app),
+            self.salt,
+            self.key_derivation,
+            self.digest_method,
+            self.serializer,
+        )
+        made = self._made
+        if made is None or made[0] is not app or made[1] != inputs:
+            made = self._made = app, inputs, self._make_codec(app)
+        return made[2]
+
+    def _make_codec(self, app: Flask) -> SignedCodec:
+        named = [("SECRET_KEY", app.secret_key)] + [
+            (f"SECRET_KEY_FALLBACKS[{index}]", secret)
+            for index, secret in enumerate(codecs.fallback_keys(app))
+        ]
+        secrets = [keys.secret_bytes(secret, name) for name, secret in named if secret]
+        for name, secret in named:
+            self._warn_if_weak(app, name, secret)
+        salt = keys.secret_bytes(self.salt, "salt")
+        derived = [
+            keys.derive_signing_key(secret, salt, self.key_derivation, self.digest_method)
+            for secret in secrets
+        ]
+        signer = TimedSigner(derived, self.digest_method)
+        return codecs.make_signed(app, signer, self.serializer, self.policy)
+
+    def _warn_if_weak(self, app: Flask, name: str, secret: Any) -> None:
+        why = keys.weakness(keys.secret_bytes(secret or b"", name))
+        if why is None or app.testing or name in self._warned:
+            return
+        self._warned |= {name}
+        warnings.warn(
+            f"{name} {why}, so that others can forge sessions."
+            " This makes a good one: python -c 'import secrets; print(secrets.token_hex())'",
+            WeakSecretKey,
+            stacklevel=2,
+        )
