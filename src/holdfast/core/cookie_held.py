@@ -7,144 +7,32 @@ codec's affair; when it is made, and whether, is decided here.
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from holdfast.core import signing
 from holdfast.core.session import Session, Source
-from holdfast.core.signing import TimedSigner
-from holdfast.core.unstorable import ERRORS, explain
-
-_PERMANENT = b"_permanent"
-_ESCAPE = b"\\u"  # JSON may write any character as an escape
 
 
-class Held(Source, Protocol):
-    """What a request's cookie held, read no further than asked."""
+class Codec(Source, Protocol):
+    """How the contents of a session become the text of a cookie, and back.
 
-    def may_be_permanent(self) -> bool:
-        """Return False if the contents surely have no key ``_permanent``."""
+    ``quoted`` says whether the text may need quotes in a header.
+    """
 
-    def reissue(self) -> str | None:
-        """Return a new token for what was loaded; None if it takes writing it all anew."""
+    quoted: bool
 
-
-class Codec(Protocol):
-    """How the contents of a session become the text of a cookie, and back."""
-
-    def open(self, token: str) -> Held:
-        """Return what a cookie's text held; any text will do."""
-
-    def dump(self, contents: dict[str, Any]) -> str:
-        """Return the text for a cookie; raises :exc:`UnstorableValue`."""
+    def may_be_permanent(self, token: str) -> bool:
+        """Return False if what a token holds surely has no key ``_permanent``."""
 
     def encode(self, contents: dict[str, Any], /) -> Any:
         """Return the contents as they are before compression, encryption and signature."""
 
-
-class SignedCodec:
-    """Flask's signed format.
-
-    ``encode`` and ``decode`` turn contents into bytes and back; ``now`` tells the time and
-    ``max_age`` how long a token is good, both in whole seconds; ``max_bytes`` bounds what a
-    compressed payload may become; ``undecodable`` is told what went wrong when a token that
-    verifies can't be decoded.
-    """
-
-    __slots__ = ("decode", "encode", "max_age", "max_bytes", "now", "signer", "undecodable")
-
-    def __init__(
-        self,
-        signer: TimedSigner,
-        *,
-        encode: Callable[[dict[str, Any]], bytes],
-        decode: Callable[[bytes], Any],
-        now: Callable[[], int],
-        max_age: Callable[[], int],
-        max_bytes: int,
-        undecodable: Callable[[Exception], None],
-    ) -> None:
-        self.signer = signer
-        self.encode = encode
-        self.decode = decode
-        self.now = now
-        self.max_age = max_age
-        self.max_bytes = max_bytes
-        self.undecodable = undecodable
-
-    def open(self, token: str) -> SignedHeld:
-        """Return what a token held."""
-        return SignedHeld(self, token)
-
     def dump(self, contents: dict[str, Any]) -> str:
-        """Return a token for ``contents``; raises :exc:`UnstorableValue`."""
-        try:
-            data = self.encode(contents)
-        except ERRORS as error:
-            raise explain(self.encode, contents, error) from error
-        return self.signer.sign(signing.pack(data), self.now())
+        """Return the text for a cookie; raises :exc:`holdfast.UnstorableValue`."""
 
-
-class SignedHeld:
-    """What a signed cookie held: verified, decompressed and decoded once, when first needed."""
-
-    __slots__ = ("codec", "data", "payload", "token")
-
-    def __init__(self, codec: SignedCodec, token: str) -> None:
-        self.codec = codec
-        self.token: str | None = token  # None once verified
-        self.payload: bytes | None = None
-        self.data: bytes | None = None
-
-    def load(self) -> Mapping[str, Any]:
-        """Return the contents; empty for whatever is not a good cookie."""
-        data = self._verified()
-        if data is None:
-            return {}
-        try:
-            # Flask takes pairs too, and null for an empty session.
-            return dict(self.codec.decode(data) or ())
-        except Exception as error:  # noqa: BLE001  # tags are open to applications: anything
-            self.payload = self.data = None
-            self.codec.undecodable(error)
-            return {}
-
-    def holds(self, contents: dict[str, Any]) -> bool:
-        """Return whether ``contents`` would be written as what was loaded."""
-        if self.data is None:
-            return not contents
-        try:
-            data = self.codec.encode(contents)
-        except ERRORS:
-            return False  # so that saving is tried, and raises
-        # The same contents may have been written in another order or by another provider.
-        return data == self.data or data == self.codec.encode(dict(self.load()))
-
-    def may_be_permanent(self) -> bool:
-        """Return False if the contents surely have no key ``_permanent``."""
-        if self.token is not None and not self.token.startswith("."):
-            # Not verified: that nothing is there to refresh needs no proof.
-            data = signing.unpack(self.token.partition(".")[0].encode(errors="replace"), self.codec.max_bytes)
-        else:
-            data = self._verified()
-        return data is not None and (_PERMANENT in data or _ESCAPE in data)
-
-    def reissue(self) -> str | None:
-        """Return a token for the same payload, signed now."""
-        if self.payload is None:
-            return None
-        return self.codec.signer.sign(self.payload, self.codec.now())
-
-    def _verified(self) -> bytes | None:
-        if self.token is not None:
-            codec = self.codec
-            self.payload = codec.signer.unsign(
-                self.token, now=codec.now(), max_age=codec.max_age()
-            )
-            self.token = None
-            if self.payload is not None:
-                self.data = signing.unpack(self.payload, codec.max_bytes)
-        return self.data
+    def reissue(self, loaded: Any) -> str | None:
+        """Return a new text for what was loaded; None if that takes writing it all anew."""
 
 
 class Action(enum.Enum):
@@ -155,54 +43,76 @@ class Action(enum.Enum):
     DROP = enum.auto()
 
 
-def open_session(session_class: Callable[..., Any], held: Held) -> Any:
-    """Return the session for what a cookie held, loaded later if its class allows."""
-    if (
-        isinstance(session_class, type)
-        and issubclass(session_class, Session)
-        and session_class.__init__ is Session.__init__
-    ):
-        return session_class.unopened(held)
-    contents = held.load()
+# By name in this module: a member looked up on its class costs as much as a function call.
+KEEP, SET, DROP = Action
+
+
+def open_session(session_class: Callable[..., Any], codec: Codec, token: str) -> Any:
+    """Return the session for a cookie's text, loaded later if its class allows."""
+    if _loads_late(session_class):
+        return session_class.unopened(codec, token)  # type: ignore[attr-defined]
+    contents, loaded = codec.load(token)
     session = session_class(contents) if contents else session_class()
     if isinstance(session, Session):
-        session.attach(held)
+        session._source, session._loaded = codec, loaded
     return session
 
 
-def is_idle(session: object, *, refresh: bool) -> bool:
-    """Return whether a session needs no commit: untouched, and nothing to refresh.
+@functools.cache
+def _loads_late(session_class: Callable[..., Any]) -> bool:
+    """Whether a class takes its contents as :class:`Session` does, so that they can come later."""
+    return (
+        isinstance(session_class, type)
+        and issubclass(session_class, Session)
+        and session_class.__init__ is Session.__init__
+    )
+
+
+def wants_cookie(session: Any, refresh: bool) -> bool:
+    """Return whether a session that isn't empty gets its cookie set.
 
     ``refresh`` says whether a permanent session's cookie is set anew by every response.
     """
-    if not isinstance(session, Session) or session.accessed or session.modified:
-        return False
-    held: Any = session.source
-    return held is None or not refresh or not held.may_be_permanent()
+    modified: bool = session.modified
+    return modified or (refresh and session.permanent)
 
 
-def commit(session: Any, wants_cookie: Callable[[], bool]) -> tuple[Action, bool]:
+def commit(
+    session: Any, refresh: bool, wants: Callable[[], bool] | None = None
+) -> tuple[Action, bool]:
     """Return what to do to the cookie, and whether the response varies by it.
 
-    ``wants_cookie`` is asked only where there are contents to keep.
+    ``wants`` is asked in place of :func:`wants_cookie` where an adapter lets applications decide.
     """
     accessed: bool = session.accessed
+    if not accessed and wants is None and isinstance(session, Session):
+        # Never looked at: nothing is loaded but for a permanent session's refresh.
+        token = session._token
+        if (
+            token is not None
+            and not session._modified
+            and not (refresh and session._source.may_be_permanent(token))  # type: ignore[union-attr]
+        ):
+            return KEEP, False
     if session:
-        action = Action.SET if wants_cookie() else Action.KEEP
+        wanted = wants_cookie(session, refresh) if wants is None else wants()
+        action = SET if wanted else KEEP
     else:
-        action = Action.DROP if session.modified else Action.KEEP
+        action = DROP if session.modified else KEEP
     if not accessed:
         session.accessed = False  # looking here is not a look of the application's
-    return action, accessed or action is not Action.KEEP
+    return action, accessed or action is not KEEP
 
 
 def dump(session: Any, codec: Codec) -> str:
     """Return the cookie's text for a session: the same payload again where nothing changed."""
     if not isinstance(session, Session):
         return codec.dump(dict(session))
-    held: Any = session.source
-    token: str | None = None if held is None or session.rewritten else held.reissue()
-    return codec.dump(dict.copy(session)) if token is None else token
+    if session._loaded is not None and not session.rewritten:
+        text = codec.reissue(session._loaded)
+        if text is not None:
+            return text
+    return codec.dump(dict.copy(session))
 
 
 def largest_keys(

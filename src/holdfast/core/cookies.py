@@ -36,6 +36,8 @@ class Attributes(NamedTuple):
     partitioned: bool = False
 
 
+# A browser sends the same header many times before it changes.
+@functools.lru_cache(maxsize=512)
 def find(header: str, name: str) -> str | None:
     """Return the value of the cookie ``name``, or None if the header has none.
 
@@ -45,31 +47,31 @@ def find(header: str, name: str) -> str | None:
     start = header.find(name)
     if start < 0 and name.isascii():
         return None
-    value = start + len(name)
+    value = start + len(name) + 1
+    end = header.find(";", value)
+    found = header[value:] if end < 0 else header[value:end]
     if (
-        not header.startswith("=", value)
+        header[value - 1 : value] != "="
         or header.find(name, value) >= 0
         or '"' in header
+        or " " in found
+        or "\t" in found
         or not header.isascii()
-        or not (start == 0 or header[start - 1] == ";" or header[start - 2 : start] == "; ")
+        or (start > 0 and header[start - 2 : start] != "; ")
     ):
-        raise Ambiguous
-    end = header.find(";", value)
-    found = header[value + 1 :] if end < 0 else header[value + 1 : end]
-    if " " in found or "\t" in found:
         raise Ambiguous
     return found
 
 
-def set_cookie(name: str, value: str, attributes: Attributes, *, expires: str | None = None) -> str:
+def set_cookie(name: str, value: str, attributes: Attributes, expires: str | None = None) -> str:
     """Return the text of a Set-Cookie header.
 
-    ``expires`` is an HTTP date; without one the cookie lasts as long as the browser runs. Raises
+    ``value`` is as :func:`quoted` returns it. ``expires`` is an HTTP date; without one the cookie lasts as long as the browser runs. Raises
     :exc:`ConfigurationError` for a SameSite that isn't one.
     """
     before, after = _attribute_texts(*attributes)
     expiry = "" if expires is None else f"; Expires={expires}"
-    return f"{_name(name)}={_value(value)}{before}{expiry}{after}"
+    return f"{_name(name)}={value}{before}{expiry}{after}"
 
 
 def delete_cookie(name: str, attributes: Attributes) -> str:
@@ -81,11 +83,8 @@ def delete_cookie(name: str, attributes: Attributes) -> str:
     return f"{_name(name)}={before}; Expires={_EPOCH}; Max-Age=0{after}"
 
 
-def _name(name: str) -> str:
-    return name if name.isascii() else name.encode().decode("latin1")
-
-
-def _value(value: str) -> str:
+def quoted(value: str) -> str:
+    """Return a cookie's value as it stands in a header: in quotes, escaped, where it has to be."""
     if _UNQUOTED.fullmatch(value):
         return value
     escaped = _ESCAPED.sub(
@@ -95,6 +94,10 @@ def _value(value: str) -> str:
         value.encode(),
     )
     return f'"{escaped.decode("ascii")}"'
+
+
+def _name(name: str) -> str:
+    return name if name.isascii() else name.encode().decode("latin1")
 
 
 # Typed, since Werkzeug writes `Secure` for True and `Secure=1` for 1.

@@ -26,18 +26,18 @@ SomeSession = TypeVar("SomeSession", bound="Session")
 _MISSING: Any = object()
 
 # A value of these types can't change inside, so handing it out can't change the session.
-_FIXED = frozenset(
+FIXED = frozenset(
     {str, int, float, bool, type(None), bytes, date, datetime, UUID, Decimal, complex}
 )
 
 
 class Source(Protocol):
-    """Where the contents of a session come from, and what they were."""
+    """What knows the contents for a token: the text of a cookie."""
 
-    def load(self) -> Mapping[str, Any]:
-        """Return the contents, or an empty mapping where the request brought nothing good."""
+    def load(self, token: str) -> tuple[Mapping[str, Any], Any]:
+        """Return the contents, and what :meth:`holds` will need; empty and None for a bad token."""
 
-    def holds(self, contents: dict[str, Any]) -> bool:
+    def holds(self, loaded: Any, contents: dict[str, Any]) -> bool:
         """Return whether ``contents``, when stored, would be exactly what was loaded."""
 
 
@@ -49,8 +49,11 @@ class Session(dict[str, Any]):
 
     new = False
 
-    _source: Source | None = None
-    _unopened = False
+    # For the engines beside this file.
+    _source: Source | None = None  # None: a session that began empty
+    _token: str | None = None  # what the contents are yet to be loaded from
+    _loaded: Any = None  # what the source said of the contents when it loaded them
+
     _accessed = False
     _modified = False
     _written = False  # like _modified, but assigning to `modified` does not change it
@@ -62,12 +65,22 @@ class Session(dict[str, Any]):
         dict.__init__(self, () if initial is None else initial)
 
     @classmethod
-    def unopened(cls, source: Source) -> Self:
-        """Return a session that asks ``source`` for its contents when first looked at."""
+    def unopened(cls, source: Source, token: str) -> Self:
+        """Return a session whose contents ``source`` is asked for when they are first needed."""
         session = cls.__new__(cls)
         session._source = source
-        session._unopened = True
+        session._token = token
         return session
+
+    def _look(self) -> None:
+        if self._token is not None and self._source is not None:
+            contents, self._loaded = self._source.load(self._token)
+            self._token = None
+            dict.update(self, contents)
+        self._accessed = True
+
+    def _mark_written(self) -> None:
+        self._modified = self._written = True
 
     @property
     def accessed(self) -> bool:
@@ -80,11 +93,10 @@ class Session(dict[str, Any]):
 
     @accessed.setter
     def accessed(self, value: bool) -> None:
-        if value:
-            if not self._accessed:
-                self._look()
-        else:
+        if not value:
             self._accessed = False
+        elif not self._accessed:
+            self._look()
 
     @property
     def modified(self) -> bool:
@@ -97,7 +109,7 @@ class Session(dict[str, Any]):
             self._lent
             and not self._modified
             and self._source is not None
-            and not self._source.holds(dict.copy(self))
+            and not self._source.holds(self._loaded, dict.copy(self))
         ):
             self._mark_written()
         return self._modified
@@ -113,7 +125,9 @@ class Session(dict[str, Any]):
     @property
     def permanent(self) -> bool:
         """Whether the session outlives the browser; kept under the key ``_permanent``."""
-        value: bool = self.get("_permanent", False)
+        if not self._accessed:
+            self._look()
+        value: bool = dict.get(self, "_permanent", False)
         return value
 
     @permanent.setter
@@ -125,35 +139,13 @@ class Session(dict[str, Any]):
         """Whether the contents may differ from what was loaded, whatever ``modified`` was set to."""
         return self.modified or self._written
 
-    def settle(self) -> None:
-        """Load the contents without counting as a look; for adapters."""
-        if self._unopened and self._source is not None:
-            dict.update(self, self._source.load())
-            self._unopened = False
-
-    def attach(self, source: Source) -> None:
-        """Name ``source`` as what the present contents came from; for adapters."""
-        self._source = source
-
-    @property
-    def source(self) -> Source | None:
-        """What the contents came from; None for a session that began empty."""
-        return self._source
-
-    def _look(self) -> None:
-        self.settle()
-        self._accessed = True
-
-    def _mark_written(self) -> None:
-        self._modified = self._written = True
-
     # Reading
 
     def __getitem__(self, key: str) -> Any:
         if not self._accessed:
             self._look()
         value = dict.__getitem__(self, key)
-        if type(value) not in _FIXED:
+        if type(value) not in FIXED:
             self._lent = True
         return value
 
@@ -161,37 +153,43 @@ class Session(dict[str, Any]):
         if not self._accessed:
             self._look()
         value = dict.get(self, key, default)
-        if type(value) not in _FIXED:
+        if type(value) not in FIXED:
             self._lent = True
         return value
 
     def values(self) -> ValuesView[Any]:  # type: ignore[override]  # the same views as dict's
-        self._look()
+        if not self._accessed:
+            self._look()
         self._lent = True
         return dict.values(self)
 
     def items(self) -> ItemsView[str, Any]:  # type: ignore[override]  # the same views as dict's
-        self._look()
+        if not self._accessed:
+            self._look()
         self._lent = True
         return dict.items(self)
 
     def copy(self) -> dict[str, Any]:
-        self._look()
+        if not self._accessed:
+            self._look()
         self._lent = True
         return dict.copy(self)
 
     def __or__(self, other: Any) -> Any:
-        self._look()
+        if not self._accessed:
+            self._look()
         self._lent = True
         return dict.__or__(self, other)
 
     def __ror__(self, other: Any) -> Any:
-        self._look()
+        if not self._accessed:
+            self._look()
         self._lent = True
         return dict.__ror__(self, other)
 
     def keys(self) -> Any:
-        self._look()
+        if not self._accessed:
+            self._look()
         return dict.keys(self)
 
     def __contains__(self, key: object) -> bool:
@@ -200,37 +198,45 @@ class Session(dict[str, Any]):
         return dict.__contains__(self, key)
 
     def __iter__(self) -> Iterator[str]:
-        self._look()
+        if not self._accessed:
+            self._look()
         return dict.__iter__(self)
 
     def __reversed__(self) -> Iterator[str]:
-        self._look()
+        if not self._accessed:
+            self._look()
         return dict.__reversed__(self)
 
     def __len__(self) -> int:
-        self._look()
+        if not self._accessed:
+            self._look()
         return dict.__len__(self)
 
     def __eq__(self, other: object) -> bool:
-        self._look()
+        if not self._accessed:
+            self._look()
         return dict.__eq__(self, other)
 
     def __ne__(self, other: object) -> bool:
-        self._look()
+        if not self._accessed:
+            self._look()
         return dict.__ne__(self, other)
 
     __hash__ = None  # type: ignore[assignment]  # as for every mutable mapping
 
     def __repr__(self) -> str:
-        self._look()
+        if not self._accessed:
+            self._look()
         return f"<{type(self).__name__} {dict.__repr__(self)}>"
 
     def __sizeof__(self) -> int:
-        self._look()
+        if not self._accessed:
+            self._look()
         return dict.__sizeof__(self)
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        self._look()
+        if not self._accessed:
+            self._look()
         state = {"_accessed": True, "_modified": self.modified, "_written": self._written}
         return type(self), (dict.copy(self),), state
 
@@ -243,17 +249,20 @@ class Session(dict[str, Any]):
         self._mark_written()
 
     def __delitem__(self, key: str) -> None:
-        self._look()
+        if not self._accessed:
+            self._look()
         dict.__delitem__(self, key)
         self._mark_written()
 
     def clear(self) -> None:
-        self._look()
+        if not self._accessed:
+            self._look()
         dict.clear(self)
         self._mark_written()
 
     def pop(self, key: str, default: Any = _MISSING) -> Any:
-        self._look()
+        if not self._accessed:
+            self._look()
         if not dict.__contains__(self, key) and default is not _MISSING:
             return default
         value = dict.pop(self, key)
@@ -261,7 +270,8 @@ class Session(dict[str, Any]):
         return value
 
     def popitem(self) -> tuple[str, Any]:
-        self._look()
+        if not self._accessed:
+            self._look()
         item = dict.popitem(self)
         self._mark_written()
         return item
@@ -272,7 +282,8 @@ class Session(dict[str, Any]):
         return self[key]
 
     def update(self, *args: Any, **kwargs: Any) -> None:
-        self._look()
+        if not self._accessed:
+            self._look()
         dict.update(self, *args, **kwargs)
         self._mark_written()
 

@@ -85,7 +85,11 @@ class TagDict(JSONTag):
     key = " di"
 
     def check(self, value: Any) -> bool:
-        return isinstance(value, dict) and len(value) == 1 and next(iter(value)) in self.serializer.tags
+        return (
+            isinstance(value, dict)
+            and len(value) == 1
+            and next(iter(value)) in self.serializer.tags
+        )
 
     def to_json(self, value: Any) -> Any:
         key = next(iter(value))
@@ -222,10 +226,22 @@ class TaggedJSONSerializer:
         self.order: list[Any] = []
         for tag_class in self.default_tags:
             self.register(tag_class)
-        self._as_made = (list(self.order), dict(self.tags))
+        # Short cuts hold while nothing is overridden here, and nothing registered or replaced.
+        cls = type(self)
+        self._stock = (
+            cls.default_tags is TaggedJSONSerializer.default_tags
+            and cls.tag is TaggedJSONSerializer.tag
+            and cls.untag is TaggedJSONSerializer.untag
+            and cls.untag_within is TaggedJSONSerializer.untag_within
+        )
+        self._made_order = list(self.order)
+        self._made_tags = dict(self.tags)
 
     def register(
-        self, tag_class: type[Any], force: bool = False, index: int | None = None  # noqa: FBT001, FBT002  # Flask's signature
+        self,
+        tag_class: type[Any],
+        force: bool = False,
+        index: int | None = None,  # noqa: FBT001, FBT002  # Flask's signature
     ) -> None:
         """Add a tag, at ``index`` in the order of asking or last.
 
@@ -262,7 +278,13 @@ class TaggedJSONSerializer:
         Raises :exc:`TypeError`, :exc:`ValueError` or :exc:`RecursionError` for what can't be
         written.
         """
-        if json is STANDARD and type(value) is dict and self._is_stock() and _is_plain(value):
+        if (
+            json is STANDARD
+            and self._stock
+            and self.order == self._made_order
+            and type(value) is dict
+            and _is_plain(value)
+        ):
             text = _encode_plain(value)
             # Flask escapes what isn't ASCII, and DEL; msgspec writes both as they are.
             if text.isascii() and b"\x7f" not in text:
@@ -274,7 +296,7 @@ class TaggedJSONSerializer:
 
         Raises whatever a parser or a tag makes of text that isn't tagged JSON.
         """
-        if json is not STANDARD or not self._is_stock():
+        if json is not STANDARD or not self._stock or self.tags != self._made_tags:
             return self.untag_within(json.loads(text.decode()))
         try:
             value = _decode_plain(text)
@@ -302,16 +324,6 @@ class TaggedJSONSerializer:
             return [self.untag_within(item) for item in value]
         return value
 
-    def _is_stock(self) -> bool:
-        """Whether nothing was registered, replaced or overridden, so that short cuts hold."""
-        cls = type(self)
-        return (
-            (self.order, self.tags) == self._as_made
-            and cls.default_tags is TaggedJSONSerializer.default_tags
-            and cls.tag is TaggedJSONSerializer.tag
-            and cls.untag is TaggedJSONSerializer.untag
-        )
-
 
 def _is_plain(value: dict[Any, Any]) -> bool:
     """Whether msgspec writes a dict exactly as the standard library does and no tag is needed."""
@@ -319,34 +331,28 @@ def _is_plain(value: dict[Any, Any]) -> bool:
         if type(key) is not str:
             return False
         kind = type(item)
-        if kind not in _SCALARS and not (
-            _is_plain(item)
-            if kind is dict
-            else _is_plain_list(item)
-            if kind is list
-            else kind is float and _is_plain_float(item)
-        ):
+        if kind in _SCALARS:
+            continue
+        if kind is dict:
+            if not _is_plain(item):
+                return False
+        elif not _is_plain_item(kind, item):
             return False
     return len(value) != 1 or not next(iter(value)).startswith(" ")
 
 
-def _is_plain_list(value: list[Any]) -> bool:
-    for item in value:
-        kind = type(item)
-        if kind not in _SCALARS and not (
-            _is_plain(item)
-            if kind is dict
-            else _is_plain_list(item)
-            if kind is list
-            else kind is float and _is_plain_float(item)
-        ):
-            return False
-    return True
-
-
-def _is_plain_float(value: float) -> bool:
+def _is_plain_item(kind: type, value: Any) -> bool:
+    if kind is list:
+        for item in value:
+            kind = type(item)
+            if kind is dict:
+                if not _is_plain(item):
+                    return False
+            elif kind not in _SCALARS and not _is_plain_item(kind, item):
+                return False
+        return True
     # Outside this range repr() and msgspec write exponents differently; NaN compares false.
-    return 1e-4 <= abs(value) < 1e15 or value == 0  # noqa: PLR2004
+    return kind is float and (1e-4 <= abs(value) < 1e15 or value == 0)  # noqa: PLR2004
 
 
 def _to_plain(value: Any) -> Any:

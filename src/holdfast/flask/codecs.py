@@ -6,18 +6,21 @@ overrides ``get_signing_serializer`` gets :class:`SerializerCodec`, which asks w
 
 from __future__ import annotations
 
+import functools
+import inspect
 import logging
 import time
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import flask.sessions
+import flask
 from flask.json.provider import DefaultJSONProvider
 from itsdangerous import BadSignature
 
 from holdfast.core import tagged_json
-from holdfast.core.cookie_held import SignedCodec
+from holdfast.core.signed import SignedCodec
 from holdfast.core.unstorable import ERRORS, explain
 from holdfast.errors import ConfigurationError
 from holdfast.flask.sessions import TaggedJSONSerializer
@@ -36,6 +39,18 @@ def is_own(method: Callable[..., Any], original: Callable[..., Any]) -> bool:
     return getattr(method, "__func__", None) is original
 
 
+@functools.cache
+def has_stock_attributes(cls: type[Flask]) -> bool:
+    """Return whether a class of applications reads these attributes from its configuration.
+
+    Reading the configuration itself takes a quarter of the time of Flask's descriptors.
+    """
+    return all(
+        inspect.getattr_static(cls, name) is inspect.getattr_static(flask.Flask, name)
+        for name in ("secret_key", "permanent_session_lifetime")
+    )
+
+
 def fallback_keys(app: Flask) -> tuple[Any, ...]:
     """Return ``SECRET_KEY_FALLBACKS`` as it is now.
 
@@ -51,9 +66,7 @@ def fallback_keys(app: Flask) -> tuple[Any, ...]:
     return tuple(fallbacks)
 
 
-def make_signed(
-    app: Flask, signer: TimedSigner, serializer: Any, policy: Policy
-) -> SignedCodec:
+def make_signed(app: Flask, signer: TimedSigner, serializer: Any, policy: Policy) -> SignedCodec:
     """Return the codec of an application whose signing is not overridden."""
     if (
         isinstance(serializer, TaggedJSONSerializer)
@@ -62,13 +75,23 @@ def make_signed(
     ):
 
         def encode(contents: dict[str, Any]) -> bytes:
-            return serializer.encode(contents, _json_of(app))
+            provider = app.json
+            stock = (
+                type(provider) is DefaultJSONProvider
+                and provider.sort_keys is True
+                and provider.ensure_ascii is True
+                and provider.default is _STOCK_DEFAULT
+            )
+            return serializer.encode(contents, tagged_json.STANDARD if stock else provider)
 
         def decode(data: bytes) -> Any:
-            return serializer.decode(data, _json_of(app))
+            provider = app.json
+            stock = type(provider) is DefaultJSONProvider
+            return serializer.decode(data, tagged_json.STANDARD if stock else provider)
 
     else:
         encode, decode = _foreign_coding(serializer)
+
     return SignedCodec(
         signer,
         encode=encode,
@@ -92,25 +115,15 @@ def _foreign_coding(
     )
 
 
-def _json_of(app: Flask) -> tagged_json.JSON:
-    """Return the JSON to use: the application's provider, or ours where that does the same."""
-    provider = app.json
-    if (
-        type(provider) is DefaultJSONProvider
-        and provider.sort_keys is True
-        and provider.ensure_ascii is True
-        and provider.default is _STOCK_DEFAULT
-    ):
-        return tagged_json.STANDARD
-    return provider
-
-
 _STOCK_DEFAULT = DefaultJSONProvider.default
 
 
 def max_age(app: Flask) -> int:
     """Return how long any cookie is good, in seconds: ``PERMANENT_SESSION_LIFETIME``."""
-    return int(app.permanent_session_lifetime.total_seconds())
+    lifetime = app.config["PERMANENT_SESSION_LIFETIME"]
+    if type(lifetime) is not timedelta or not has_stock_attributes(type(app)):
+        lifetime = app.permanent_session_lifetime
+    return int(lifetime.total_seconds())
 
 
 def log_undecodable(error: Exception) -> None:
@@ -128,15 +141,37 @@ def _now() -> int:
 class SerializerCodec:
     """Cookies by a serializer of the application's own, in the manner of itsdangerous."""
 
+    quoted = True
+
     def __init__(self, serializer: Any, app: Flask) -> None:
         self.serializer = serializer
         self.app = app
         # Contents before signature, where the serializer can tell.
         self.encode: Callable[[dict[str, Any]], Any] = getattr(serializer, "dump_payload", dict)
 
-    def open(self, token: str) -> SerializerHeld:
-        """Return what a token held."""
-        return SerializerHeld(self, token)
+    def load(self, token: str) -> tuple[Mapping[str, Any], str | None]:
+        """Return the contents; empty for whatever is not a good token."""
+        try:
+            loaded = self.serializer.loads(token, max_age=max_age(self.app))
+            return dict(loaded or ()), token
+        except BadSignature:
+            return {}, None
+        except Exception as error:  # noqa: BLE001  # no cookie may make a request fail
+            log_undecodable(error)
+            return {}, None
+
+    def holds(self, loaded: str | None, contents: dict[str, Any]) -> bool:
+        """Return whether ``contents`` would be written as what was loaded."""
+        before = {} if loaded is None else dict(self.load(loaded)[0])
+        try:
+            same: bool = self.encode(contents) == self.encode(before)
+        except ERRORS:
+            return False  # so that saving is tried, and raises
+        return same
+
+    def may_be_permanent(self, _token: str) -> bool:
+        """Return True: only loading tells."""
+        return True
 
     def dump(self, contents: dict[str, Any]) -> str:
         """Return a token for ``contents``; raises :exc:`holdfast.UnstorableValue`."""
@@ -146,36 +181,5 @@ class SerializerCodec:
             raise explain(self.serializer.dumps, contents, error) from error
         return token.decode() if isinstance(token, bytes) else token
 
-
-class SerializerHeld:
-    """What a cookie held, by a serializer of the application's own."""
-
-    def __init__(self, codec: SerializerCodec, token: str) -> None:
-        self.codec = codec
-        self.token = token
-
-    def load(self) -> Mapping[str, Any]:
-        """Return the contents; empty for whatever is not a good cookie."""
-        try:
-            loaded = self.codec.serializer.loads(self.token, max_age=max_age(self.codec.app))
-            return dict(loaded or ())
-        except BadSignature:
-            return {}
-        except Exception as error:  # noqa: BLE001  # no cookie may make a request fail
-            log_undecodable(error)
-            return {}
-
-    def holds(self, contents: dict[str, Any]) -> bool:
-        """Return whether ``contents`` would be written as what was loaded."""
-        try:
-            encoded: bool = self.codec.encode(contents) == self.codec.encode(dict(self.load()))
-        except ERRORS:
-            return False  # so that saving is tried, and raises
-        return encoded
-
-    def may_be_permanent(self) -> bool:
-        """Return True: only loading tells."""
-        return True
-
-    def reissue(self) -> None:
+    def reissue(self, _loaded: str) -> None:
         """Return None: only the serializer makes tokens."""

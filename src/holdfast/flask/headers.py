@@ -6,6 +6,7 @@ class has ways of its own, those are asked instead.
 
 from __future__ import annotations
 
+import functools
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from holdfast.core import cookies
 from holdfast.core.cookies import Attributes
 
 if TYPE_CHECKING:
-    from flask import Request, Response
+    from flask import Flask, Request, Response
 
 
 def find_cookie(request: Request, name: str) -> str | None:
@@ -26,12 +27,8 @@ def find_cookie(request: Request, name: str) -> str | None:
     A header that Werkzeug refuses to read, because it is no UTF-8, is read with the bad bytes
     replaced.
     """
-    parsed = request.__dict__.get("cookies")
-    if parsed is not None:
-        found: str | None = parsed.get(name)
-        return found
     header: str = request.environ.get("HTTP_COOKIE", "")
-    if type(request).cookies is flask.Request.cookies:
+    if _parses_as_flask(type(request)):
         if not header:
             return None
         try:
@@ -45,21 +42,33 @@ def find_cookie(request: Request, name: str) -> str | None:
         return parse_cookie(text).get(name)
 
 
+@functools.cache
+def _parses_as_flask(cls: type[Request]) -> bool:
+    # Remembered, since Werkzeug answers a look at the class itself in Python.
+    return cls.cookies is flask.Request.cookies
+
+
 def set_cookie(
     response: Response,
     name: str,
     value: str,
     attributes: Attributes,
     expires: datetime | str | float | None,
+    quoted: bool,
 ) -> int:
-    """Add a Set-Cookie header; return its length in bytes, 0 if the response class wrote it."""
+    """Add a Set-Cookie header; return its length in bytes, 0 if the response class wrote it.
+
+    ``quoted`` says whether the value may need quotes.
+    """
     cls = type(response)
     if cls.set_cookie is not flask.Response.set_cookie:
         response.set_cookie(name, value, expires=expires, **_keywords(attributes))
         return 0
     if expires is not None and not isinstance(expires, str):
         expires = http_date(expires)
-    text = cookies.set_cookie(name, value, attributes, expires=expires)
+    if quoted:
+        value = cookies.quoted(value)
+    text = cookies.set_cookie(name, value, attributes, expires)
     response.headers.add("Set-Cookie", text)
     return len(text)
 
@@ -78,11 +87,21 @@ def drop_cookie(response: Response, name: str, attributes: Attributes) -> None:
 
 def vary_by_cookie(response: Response) -> None:
     """Have caches keep a response apart by cookie (RFC 9110, section 12.5.5)."""
-    headers = response.headers
-    if "Vary" in headers:
-        response.vary.add("Cookie")
+    for key, _ in response.headers:
+        if key.lower() == "vary":
+            response.vary.add("Cookie")
+            return
+    response.headers.add("Vary", "Cookie")
+
+
+def max_cookie_size(app: Flask, response: Response) -> int:
+    """Return the bytes above which Flask warns of a Set-Cookie header; 0 for never."""
+    limit: int
+    if type(response).max_cookie_size is flask.Response.max_cookie_size:
+        limit = app.config["MAX_COOKIE_SIZE"]  # what it would answer, without the proxies
     else:
-        headers["Vary"] = "Cookie"
+        limit = response.max_cookie_size
+    return limit
 
 
 def _keywords(attributes: Attributes) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import flask.sessions
 
+from holdfast.core.cookie_held import wants_cookie
 from holdfast.flask.sessions import NullSession
 
 if TYPE_CHECKING:
@@ -79,8 +80,7 @@ class SessionInterface(flask.sessions.SessionInterface):
 
         It does if it was modified, or is permanent and ``SESSION_REFRESH_EACH_REQUEST`` is set.
         """
-        refresh: bool = app.config["SESSION_REFRESH_EACH_REQUEST"]
-        return session.modified or (session.permanent and refresh)
+        return wants_cookie(session, app.config["SESSION_REFRESH_EACH_REQUEST"])
 
     def open_session(self, app: Flask, request: Request) -> flask.sessions.SessionMixin | None:
         """Return the session of a request, or None to have a null session stand in."""

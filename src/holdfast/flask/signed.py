@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import warnings
 from collections.abc import Callable
@@ -12,9 +13,10 @@ import flask.sessions
 from itsdangerous import URLSafeTimedSerializer
 
 from holdfast.core import cookie_held, keys
-from holdfast.core.cookie_held import Action, Codec, SignedCodec
+from holdfast.core.cookie_held import DROP, SET, Codec
 from holdfast.core.cookies import BROWSER_LIMIT, Attributes
 from holdfast.core.policy import OnLargeCookie, Policy
+from holdfast.core.signed import SignedCodec
 from holdfast.core.signing import TimedSigner
 from holdfast.errors import (
     ConfigurationError,
@@ -24,7 +26,13 @@ from holdfast.errors import (
     describe_sizes,
 )
 from holdfast.flask import codecs
-from holdfast.flask.headers import drop_cookie, find_cookie, set_cookie, vary_by_cookie
+from holdfast.flask.headers import (
+    drop_cookie,
+    find_cookie,
+    max_cookie_size,
+    set_cookie,
+    vary_by_cookie,
+)
 from holdfast.flask.interface import SessionInterface
 from holdfast.flask.sessions import SecureCookieSession, session_json_serializer
 
@@ -50,8 +58,9 @@ class SecureCookieSessionInterface(SessionInterface):
     session_class: type[flask.sessions.SecureCookieSession] = SecureCookieSession
 
     policy = Policy.flask()
-    # The codec for the keys last seen: deriving a key costs more than using it.
-    _made: tuple[Flask, tuple[Any, ...], SignedCodec] | None = None
+    # The codec of the last request, behind all that it was made of: deriving a key takes longer
+    # than all the rest.
+    _made: tuple[tuple[Any, ...], Codec | None] = ((), None)
     _warned: frozenset[str] = frozenset()
 
     def __init__(self, policy: Policy | None = None) -> None:
@@ -87,22 +96,23 @@ class SecureCookieSessionInterface(SessionInterface):
         token = find_cookie(request, self.get_cookie_name(app))
         if not token:
             return self.session_class()
-        return cookie_held.open_session(self.session_class, codec.open(token))
+        return cookie_held.open_session(self.session_class, codec, token)
 
     def save_session(
         self, app: Flask, session: flask.sessions.SessionMixin, response: Response
     ) -> None:
         """Set or delete the cookie as the session asks, and have the response vary by it."""
-        if codecs.is_own(
-            self.should_set_cookie, SessionInterface.should_set_cookie
-        ) and cookie_held.is_idle(session, refresh=app.config["SESSION_REFRESH_EACH_REQUEST"]):
-            return
-        action, vary = cookie_held.commit(session, partial(self.should_set_cookie, app, session))
+        refresh = app.config["SESSION_REFRESH_EACH_REQUEST"]
+        if type(self).should_set_cookie is SessionInterface.should_set_cookie:
+            action, vary = cookie_held.commit(session, refresh)
+        else:
+            wants = partial(self.should_set_cookie, app, session)
+            action, vary = cookie_held.commit(session, refresh, wants)
         if vary:
             vary_by_cookie(response)
-        if action is Action.SET:
+        if action is SET:
             self._set_cookie(app, session, response)
-        elif action is Action.DROP:
+        elif action is DROP:
             drop_cookie(response, self.get_cookie_name(app), self._attributes(app))
 
     def _set_cookie(self, app: Flask, session: Any, response: Response) -> None:
@@ -117,13 +127,13 @@ class SecureCookieSessionInterface(SessionInterface):
         if refuse and (size := len(name.encode()) + len(value)) > BROWSER_LIMIT:
             largest = cookie_held.largest_keys(session, codec)
             raise CookieTooLarge(name, size, BROWSER_LIMIT, largest)
-        length = set_cookie(response, name, value, self._attributes(app), expires)
-        if not refuse and 0 < response.max_cookie_size < length:
+        length = set_cookie(response, name, value, self._attributes(app), expires, codec.quoted)
+        if not refuse and 0 < (limit := max_cookie_size(app, response)) < length:
             largest = cookie_held.largest_keys(session, codec)
             warnings.warn(
                 f"The '{name}' cookie is too large: {length} bytes, of which its value takes"
-                f" {len(value)}; MAX_COOKIE_SIZE is {response.max_cookie_size}. Browsers may ignore"
-                f" it without a word. Largest keys: {describe_sizes(largest)}.",
+                f" {len(value)}; MAX_COOKIE_SIZE is {limit}. Browsers may ignore it without a"
+                f" word. Largest keys: {describe_sizes(largest)}.",
                 LargeCookie,
                 stacklevel=2,
             )
@@ -140,26 +150,32 @@ class SecureCookieSessionInterface(SessionInterface):
 
     def _codec(self, app: Flask) -> Codec | None:
         """Return what reads and writes cookies with the keys of this moment; None without one."""
+        config = app.config
+        inputs = (
+            app,
+            config["SECRET_KEY"],
+            config.get("SECRET_KEY_FALLBACKS"),
+            self.salt,
+            self.key_derivation,
+            self.digest_method,
+            self.serializer,
+            type(self).get_signing_serializer,
+        )
+        made = self._made
+        if made[0] == inputs:
+            return made[1]
         if not codecs.is_own(
             self.get_signing_serializer, SecureCookieSessionInterface.get_signing_serializer
         ):
             serializer = self.get_signing_serializer(app)
             return None if serializer is None else codecs.SerializerCodec(serializer, app)
-        secret = app.secret_key
-        if not secret:
+        if not app.secret_key:
             return None
-        inputs = (
-            secret,
-            codecs.fallback_keys(app),
-            self.salt,
-            self.key_derivation,
-            self.digest_method,
-            self.serializer,
-        )
-        made = self._made
-        if made is None or made[0] is not app or made[1] != inputs:
-            made = self._made = app, inputs, self._make_codec(app)
-        return made[2]
+        codec = self._make_codec(app)
+        if codecs.has_stock_attributes(type(app)):
+            # A copy, since the list may be changed in place.
+            self._made = (*inputs[:2], copy.copy(inputs[2]), *inputs[3:]), codec
+        return codec
 
     def _make_codec(self, app: Flask) -> SignedCodec:
         named = [("SECRET_KEY", app.secret_key)] + [
