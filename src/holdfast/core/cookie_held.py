@@ -24,15 +24,20 @@ class Codec(Source, Protocol):
 
     def may_be_permanent(self, token: str) -> bool:
         """Return False if what a token holds surely has no key ``_permanent``."""
+        ...
 
-    def encode(self, contents: dict[str, Any], /) -> Any:
-        """Return the contents as they are before compression, encryption and signature."""
+    @property
+    def encode(self) -> Callable[[dict[str, Any]], Any]:
+        """What makes of contents what they are before compression, encryption and signature."""
+        ...
 
     def dump(self, contents: dict[str, Any]) -> str:
         """Return the text for a cookie; raises :exc:`holdfast.UnstorableValue`."""
+        ...
 
     def reissue(self, loaded: Any) -> str | None:
         """Return a new text for what was loaded; None if that takes writing it all anew."""
+        ...
 
 
 class Action(enum.Enum):
@@ -68,7 +73,7 @@ def _loads_late(session_class: Callable[..., Any]) -> bool:
     )
 
 
-def wants_cookie(session: Any, refresh: bool) -> bool:
+def wants_cookie(session: Any, refresh: bool) -> bool:  # noqa: FBT001  # on the fast path
     """Return whether a session that isn't empty gets its cookie set.
 
     ``refresh`` says whether a permanent session's cookie is set anew by every response.
@@ -78,7 +83,9 @@ def wants_cookie(session: Any, refresh: bool) -> bool:
 
 
 def commit(
-    session: Any, refresh: bool, wants: Callable[[], bool] | None = None
+    session: Any,
+    refresh: bool,  # noqa: FBT001  # on the fast path, where keywords are not free
+    wants: Callable[[], bool] | None = None,
 ) -> tuple[Action, bool]:
     """Return what to do to the cookie, and whether the response varies by it.
 

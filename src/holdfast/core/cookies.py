@@ -21,7 +21,7 @@ _ESCAPED = re.compile(rb"[\x00-\x19\",;\\\x7f-\xff]")
 _PATH_SAFE = "%!$&'()*+,/:=@"
 
 
-class Ambiguous(Exception):  # noqa: N818  # a question, not a failure
+class Ambiguous(Exception):
     """A Cookie header takes a full parser to be read."""
 
 
@@ -66,8 +66,9 @@ def find(header: str, name: str) -> str | None:
 def set_cookie(name: str, value: str, attributes: Attributes, expires: str | None = None) -> str:
     """Return the text of a Set-Cookie header.
 
-    ``value`` is as :func:`quoted` returns it. ``expires`` is an HTTP date; without one the cookie lasts as long as the browser runs. Raises
-    :exc:`ConfigurationError` for a SameSite that isn't one.
+    ``value`` is as :func:`quoted` returns it. ``expires`` is an HTTP date; without one the cookie
+    lasts as long as the browser runs. Raises :exc:`holdfast.ConfigurationError` for a SameSite
+    that isn't one.
     """
     before, after = _attribute_texts(*attributes)
     expiry = "" if expires is None else f"; Expires={expires}"
@@ -88,9 +89,7 @@ def quoted(value: str) -> str:
     if _UNQUOTED.fullmatch(value):
         return value
     escaped = _ESCAPED.sub(
-        lambda match: (
-            b"\\" + match[0] if match[0] in b'"\\' else b"\\%03o" % match[0][0]  # octal, as always
-        ),
+        lambda match: b"\\" + match[0] if match[0] in b'"\\' else b"\\%03o" % match[0][0],
         value.encode(),
     )
     return f'"{escaped.decode("ascii")}"'
@@ -102,13 +101,13 @@ def _name(name: str) -> str:
 
 # Typed, since Werkzeug writes `Secure` for True and `Secure=1` for 1.
 @functools.lru_cache(maxsize=64, typed=True)
-def _attribute_texts(
+def _attribute_texts(  # noqa: PLR0913, PLR0917  # the fields of Attributes, in their order
     domain: str | None,
     path: str | None,
-    secure: bool,  # noqa: FBT001  # the fields of Attributes, in their order
-    httponly: bool,  # noqa: FBT001
+    secure: bool,  # noqa: FBT001  # as there
+    httponly: bool,  # noqa: FBT001  # as there
     samesite: str | None,
-    partitioned: bool,  # noqa: FBT001
+    partitioned: bool,  # noqa: FBT001  # as there
 ) -> tuple[str, str]:
     """Return what stands before Expires and Max-Age and what stands after them."""
     if domain:
@@ -131,5 +130,6 @@ def _attribute_texts(
         )
         if setting is not None and setting is not False
     ]
-    before = "" if domain is None or domain is False else f"; Domain={domain}"
+    # False stood for None in older versions of Flask; the empty text is written, as Werkzeug does.
+    before = f"; Domain={domain}" if domain or domain == "" else ""
     return before, "".join(texts)

@@ -19,13 +19,20 @@ _FEWEST_DIFFERENT = 6
 # Digests, so that nobody's scanner for leaked secrets takes this file for a leak.
 _PUBLISHED = frozenset(
     {
-        "9d0f4f5072c13dbd970c045ee6196734249b16917e0e8185c5035e0c1dbcde6b",  # Flask's quickstart
-        "e06a65faf6a10f8f3e88b777d949cc7076297dcdc19c821a9ed8f5ad2e7071b2",  # the same as text
-        "ca32f86ce10b8435c108ffd1ae1acd9823f729f51946b3aad3277ac94dead529",  # the same, escaped once more
-        "2598f7d6adc142d88161630f3db12ab2bd3403521c281811e5e1ce60d4ac5d76",  # Flask's configuration handbook
-        "eefbd4136387e7620933a54b3199c46811d8cda05a433e05ede0741710338690",  # Flask's quickstart before 1.0
-        "570dad43de1af4c925f92c16a68a50936da42b7dd6fdeb24850507a1199aac89",  # FastAPI's tutorial on tokens
-        "ce7ca3d53a67c65f0c8f18d34041d17107e345ac7f831627ef805c69eae77155",  # tutorials, from here on
+        # Flask's quickstart
+        "9d0f4f5072c13dbd970c045ee6196734249b16917e0e8185c5035e0c1dbcde6b",
+        # the same as text
+        "e06a65faf6a10f8f3e88b777d949cc7076297dcdc19c821a9ed8f5ad2e7071b2",
+        # the same, escaped once more
+        "ca32f86ce10b8435c108ffd1ae1acd9823f729f51946b3aad3277ac94dead529",
+        # Flask's configuration handbook
+        "2598f7d6adc142d88161630f3db12ab2bd3403521c281811e5e1ce60d4ac5d76",
+        # Flask's quickstart before 1.0
+        "eefbd4136387e7620933a54b3199c46811d8cda05a433e05ede0741710338690",
+        # FastAPI's tutorial on tokens
+        "570dad43de1af4c925f92c16a68a50936da42b7dd6fdeb24850507a1199aac89",
+        # tutorials, from here on
+        "ce7ca3d53a67c65f0c8f18d34041d17107e345ac7f831627ef805c69eae77155",
         "c793d6aea4e5bf22b20d7444b4688312ca5e0ce67cee9d6350681e7d33cd4186",
         "3fac1504251a027465981346fb5b0d57d398e4df4a03253a4c7d1926e40e9907",
         "55a2aa619c852bbc2a756b83696b60ab1b91ab7163f3e0d8463da815fb93a268",
@@ -65,22 +72,23 @@ def derive_signing_key(
     ``derivation`` is ``hmac``, ``concat``, ``django-concat`` or ``none``; anything else raises
     :exc:`ConfigurationError`.
     """
+    digest: bytes
     match derivation:
         case "hmac":
-            return hmac.new(secret, salt, digest_method).digest()
+            digest = hmac.new(secret, salt, digest_method).digest()
         case "concat":
-            digest: bytes = digest_method(salt + secret).digest()
-            return digest
+            digest = digest_method(salt + secret).digest()
         case "django-concat":
             digest = digest_method(salt + b"signer" + secret).digest()
-            return digest
         case "none":
-            return secret
-    msg = (
-        f"unknown key_derivation {derivation!r}; use 'hmac' (Flask's), 'concat', 'django-concat'"
-        " or 'none'"
-    )
-    raise ConfigurationError(msg)
+            digest = secret
+        case _:
+            msg = (
+                f"unknown key_derivation {derivation!r}; use 'hmac' (Flask's), 'concat',"
+                " 'django-concat' or 'none'"
+            )
+            raise ConfigurationError(msg)
+    return digest
 
 
 def weakness(secret: bytes) -> str | None:

@@ -10,7 +10,7 @@ between the two, and what it does on every call is what this class does once.
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
@@ -36,9 +36,11 @@ class Source(Protocol):
 
     def load(self, token: str) -> tuple[Mapping[str, Any], Any]:
         """Return the contents, and what :meth:`holds` will need; empty and None for a bad token."""
+        ...
 
     def holds(self, loaded: Any, contents: dict[str, Any]) -> bool:
         """Return whether ``contents``, when stored, would be exactly what was loaded."""
+        ...
 
 
 class Session(dict[str, Any]):
@@ -68,8 +70,8 @@ class Session(dict[str, Any]):
     def unopened(cls, source: Source, token: str) -> Self:
         """Return a session whose contents ``source`` is asked for when they are first needed."""
         session = cls.__new__(cls)
-        session._source = source
-        session._token = token
+        session._source = source  # noqa: SLF001  # its own class
+        session._token = token  # noqa: SLF001  # its own class
         return session
 
     def _look(self) -> None:
@@ -136,7 +138,7 @@ class Session(dict[str, Any]):
 
     @property
     def rewritten(self) -> bool:
-        """Whether the contents may differ from what was loaded, whatever ``modified`` was set to."""
+        """Whether the contents may differ from what was loaded, whatever ``modified`` says."""
         return self.modified or self._written
 
     # Reading
@@ -157,13 +159,13 @@ class Session(dict[str, Any]):
             self._lent = True
         return value
 
-    def values(self) -> ValuesView[Any]:  # type: ignore[override]  # the same views as dict's
+    def values(self) -> Any:
         if not self._accessed:
             self._look()
         self._lent = True
         return dict.values(self)
 
-    def items(self) -> ItemsView[str, Any]:  # type: ignore[override]  # the same views as dict's
+    def items(self) -> Any:
         if not self._accessed:
             self._look()
         self._lent = True
@@ -222,7 +224,7 @@ class Session(dict[str, Any]):
             self._look()
         return dict.__ne__(self, other)
 
-    __hash__ = None  # type: ignore[assignment]  # as for every mutable mapping
+    __hash__ = None  # as for every mutable mapping
 
     def __repr__(self) -> str:
         if not self._accessed:
@@ -287,7 +289,7 @@ class Session(dict[str, Any]):
         dict.update(self, *args, **kwargs)
         self._mark_written()
 
-    def __ior__(self, other: Any) -> Self:  # type: ignore[override,misc]  # any mapping, as dict does
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override]  # any mapping, as dict does
         self.update(other)
         return self
 
@@ -305,4 +307,4 @@ class NullSession(Session):
         raise SessionUnavailable(self.reason)
 
     __setitem__ = __delitem__ = clear = pop = popitem = _refuse
-    setdefault = update = __ior__ = _refuse  # type: ignore[assignment]  # they return nothing
+    setdefault = update = __ior__ = _refuse

@@ -46,21 +46,9 @@ class SignedCodec:
     the rest of reading. Their age is checked every time, and other keys have another codec.
     """
 
-    __slots__ = (
-        "_older",
-        "_recent",
-        "decode",
-        "encode",
-        "max_age",
-        "max_bytes",
-        "now",
-        "signer",
-        "undecodable",
-    )
-
     quoted = False  # base64url and dots need no quotes in a header
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all by keyword but the first
         self,
         signer: TimedSigner,
         *,

@@ -7,16 +7,26 @@ msgspec; the bytes are the same, the general way is several times slower.
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import decimal
-import email.utils
 import json
 import uuid
-from datetime import UTC, date, datetime, time
+from datetime import date
 from typing import Any, ClassVar, Protocol
 
 import msgspec
+
+from holdfast.core.tags import (
+    PassDict,
+    PassList,
+    TagBytes,
+    TagDateTime,
+    TagDict,
+    TagMarkup,
+    TagTuple,
+    TagUUID,
+    http_date,
+)
 
 _SCALARS = frozenset({str, int, bool, type(None)})
 _encode_plain = msgspec.json.Encoder(order="sorted").encode
@@ -28,9 +38,11 @@ class JSON(Protocol):
 
     def dumps(self, obj: Any, **kwargs: Any) -> str:
         """Return JSON text; ``separators`` come as a keyword."""
+        ...
 
     def loads(self, s: str) -> Any:
         """Return what JSON text stands for."""
+        ...
 
 
 class StandardJSON:
@@ -46,165 +58,6 @@ class StandardJSON:
 
 
 STANDARD = StandardJSON()
-
-
-class JSONTag:
-    """One type that JSON lacks: how it is recognised, written and read.
-
-    Made with the serializer that will ask it. A tag without a ``key`` only prepares what is in it.
-    """
-
-    __slots__ = ("serializer",)
-
-    key: ClassVar[str] = ""
-
-    def __init__(self, serializer: TaggedJSONSerializer) -> None:
-        self.serializer = serializer
-
-    def check(self, value: Any) -> bool:
-        """Return whether this tag writes ``value``."""
-        raise NotImplementedError
-
-    def to_json(self, value: Any) -> Any:
-        """Return what is written beneath the tag."""
-        raise NotImplementedError
-
-    def to_python(self, value: Any) -> Any:
-        """Return the value for what was written beneath the tag."""
-        raise NotImplementedError
-
-    def tag(self, value: Any) -> Any:
-        """Return the tagged value."""
-        return {self.key: self.to_json(value)}
-
-
-class TagDict(JSONTag):
-    """A dict with a single key that looks like a tag: the key is written with ``__`` behind it."""
-
-    __slots__ = ()
-    key = " di"
-
-    def check(self, value: Any) -> bool:
-        return (
-            isinstance(value, dict)
-            and len(value) == 1
-            and next(iter(value)) in self.serializer.tags
-        )
-
-    def to_json(self, value: Any) -> Any:
-        key = next(iter(value))
-        return {f"{key}__": self.serializer.tag(value[key])}
-
-    def to_python(self, value: Any) -> Any:
-        key = next(iter(value))
-        return {key[:-2]: value[key]}
-
-
-class PassDict(JSONTag):
-    """Any other dict."""
-
-    __slots__ = ()
-
-    def check(self, value: Any) -> bool:
-        return isinstance(value, dict)
-
-    def tag(self, value: Any) -> Any:
-        return {key: self.serializer.tag(item) for key, item in value.items()}
-
-
-class TagTuple(JSONTag):
-    """A tuple, named ones too; it comes back as a plain tuple."""
-
-    __slots__ = ()
-    key = " t"
-
-    def check(self, value: Any) -> bool:
-        return isinstance(value, tuple)
-
-    def to_json(self, value: Any) -> Any:
-        return [self.serializer.tag(item) for item in value]
-
-    def to_python(self, value: Any) -> Any:
-        return tuple(value)
-
-
-class PassList(JSONTag):
-    """A list."""
-
-    __slots__ = ()
-
-    def check(self, value: Any) -> bool:
-        return isinstance(value, list)
-
-    def tag(self, value: Any) -> Any:
-        return [self.serializer.tag(item) for item in value]
-
-
-class TagBytes(JSONTag):
-    """Bytes, in base64."""
-
-    __slots__ = ()
-    key = " b"
-
-    def check(self, value: Any) -> bool:
-        return isinstance(value, bytes)
-
-    def to_json(self, value: Any) -> Any:
-        return base64.b64encode(value).decode("ascii")
-
-    def to_python(self, value: Any) -> Any:
-        return base64.b64decode(value)
-
-
-class TagMarkup(JSONTag):
-    """Whatever has an ``__html__`` method; it comes back as markupsafe's ``Markup``."""
-
-    __slots__ = ()
-    key = " m"
-
-    def check(self, value: Any) -> bool:
-        return callable(getattr(value, "__html__", None))
-
-    def to_json(self, value: Any) -> Any:
-        return str(value.__html__())
-
-    def to_python(self, value: Any) -> Any:
-        # Only an application that has markupsafe can have stored one.
-        from markupsafe import Markup  # noqa: PLC0415
-
-        return Markup(value)
-
-
-class TagUUID(JSONTag):
-    """A UUID, in hexadecimal."""
-
-    __slots__ = ()
-    key = " u"
-
-    def check(self, value: Any) -> bool:
-        return isinstance(value, uuid.UUID)
-
-    def to_json(self, value: Any) -> Any:
-        return value.hex
-
-    def to_python(self, value: Any) -> Any:
-        return uuid.UUID(value)
-
-
-class TagDateTime(JSONTag):
-    """A datetime, as an HTTP date (RFC 9110, section 5.6.7): it comes back in UTC, whole seconds."""
-
-    __slots__ = ()
-    key = " d"
-
-    def check(self, value: Any) -> bool:
-        return isinstance(value, datetime)
-
-    def to_json(self, value: Any) -> Any:
-        return _http_date(value)
-
-    def to_python(self, value: Any) -> Any:
-        return _parse_http_date(value)
 
 
 class TaggedJSONSerializer:
@@ -240,8 +93,8 @@ class TaggedJSONSerializer:
     def register(
         self,
         tag_class: type[Any],
-        force: bool = False,
-        index: int | None = None,  # noqa: FBT001, FBT002  # Flask's signature
+        force: bool = False,  # noqa: FBT001, FBT002  # Flask's signature
+        index: int | None = None,
     ) -> None:
         """Add a tag, at ``index`` in the order of asking or last.
 
@@ -358,28 +211,13 @@ def _is_plain_item(kind: type, value: Any) -> bool:
 def _to_plain(value: Any) -> Any:
     """Return JSON's own types for a value that no tag takes: the conversions of Flask's default."""
     if isinstance(value, date):
-        return _http_date(value)
+        return http_date(value)
     if isinstance(value, decimal.Decimal | uuid.UUID):
         return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
-    if hasattr(value, "__html__"):
-        return str(value.__html__())
+    markup: Any = getattr(value, "__html__", None)
+    if markup is not None:
+        return str(markup())
     msg = f"{type(value).__name__} is no type that JSON or a tag can hold"
     raise TypeError(msg)
-
-
-def _http_date(value: date) -> str:
-    if not isinstance(value, datetime):
-        value = datetime.combine(value, time(tzinfo=UTC))
-    elif value.tzinfo is None:
-        value = value.replace(tzinfo=UTC)
-    return email.utils.format_datetime(value.astimezone(UTC), usegmt=True)
-
-
-def _parse_http_date(value: str) -> datetime | None:
-    try:
-        parsed = email.utils.parsedate_to_datetime(value)
-    except (TypeError, ValueError):
-        return None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed

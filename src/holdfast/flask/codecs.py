@@ -40,7 +40,7 @@ def is_own(method: Callable[..., Any], original: Callable[..., Any]) -> bool:
 
 
 @functools.cache
-def has_stock_attributes(cls: type[Flask]) -> bool:
+def has_stock_attributes(cls: Any) -> bool:
     """Return whether a class of applications reads these attributes from its configuration.
 
     Reading the configuration itself takes a quarter of the time of Flask's descriptors.
@@ -73,25 +73,9 @@ def make_signed(app: Flask, signer: TimedSigner, serializer: Any, policy: Policy
         and is_own(serializer.dumps, TaggedJSONSerializer.dumps)
         and is_own(serializer.loads, TaggedJSONSerializer.loads)
     ):
-
-        def encode(contents: dict[str, Any]) -> bytes:
-            provider = app.json
-            stock = (
-                type(provider) is DefaultJSONProvider
-                and provider.sort_keys is True
-                and provider.ensure_ascii is True
-                and provider.default is _STOCK_DEFAULT
-            )
-            return serializer.encode(contents, tagged_json.STANDARD if stock else provider)
-
-        def decode(data: bytes) -> Any:
-            provider = app.json
-            stock = type(provider) is DefaultJSONProvider
-            return serializer.decode(data, tagged_json.STANDARD if stock else provider)
-
+        encode, decode = _tagged_coding(app, serializer)
     else:
         encode, decode = _foreign_coding(serializer)
-
     return SignedCodec(
         signer,
         encode=encode,
@@ -103,9 +87,34 @@ def make_signed(app: Flask, signer: TimedSigner, serializer: Any, policy: Policy
     )
 
 
-def _foreign_coding(
-    serializer: Any,
-) -> tuple[Callable[[dict[str, Any]], bytes], Callable[[bytes], Any]]:
+_Coding = tuple[Callable[[dict[str, Any]], bytes], Callable[[bytes], Any]]
+
+
+def _tagged_coding(app: Flask, serializer: TaggedJSONSerializer) -> _Coding:
+    """Return encoding and decoding by the application's JSON provider of the moment.
+
+    Where that does what ours does, ours is used.
+    """
+
+    def encode(contents: dict[str, Any]) -> bytes:
+        provider = app.json
+        stock = (
+            type(provider) is DefaultJSONProvider
+            and provider.sort_keys is True
+            and provider.ensure_ascii is True
+            and provider.default is _STOCK_DEFAULT
+        )
+        return serializer.encode(contents, tagged_json.STANDARD if stock else provider)
+
+    def decode(data: bytes) -> Any:
+        provider = app.json
+        stock = type(provider) is DefaultJSONProvider
+        return serializer.decode(data, tagged_json.STANDARD if stock else provider)
+
+    return encode, decode
+
+
+def _foreign_coding(serializer: Any) -> _Coding:
     # As itsdangerous does: a serializer makes text or bytes, and reads what it makes.
     if not isinstance(serializer.dumps({}), str):
         return serializer.dumps, serializer.loads
@@ -121,7 +130,8 @@ _STOCK_DEFAULT = DefaultJSONProvider.default
 def max_age(app: Flask) -> int:
     """Return how long any cookie is good, in seconds: ``PERMANENT_SESSION_LIFETIME``."""
     lifetime = app.config["PERMANENT_SESSION_LIFETIME"]
-    if type(lifetime) is not timedelta or not has_stock_attributes(type(app)):
+    cls: Any = type(app)
+    if type(lifetime) is not timedelta or not has_stock_attributes(cls):
         lifetime = app.permanent_session_lifetime
     return int(lifetime.total_seconds())
 
@@ -169,7 +179,7 @@ class SerializerCodec:
             return False  # so that saving is tried, and raises
         return same
 
-    def may_be_permanent(self, _token: str) -> bool:
+    def may_be_permanent(self, token: str) -> bool:  # noqa: ARG002  # it does not help
         """Return True: only loading tells."""
         return True
 
@@ -181,5 +191,5 @@ class SerializerCodec:
             raise explain(self.serializer.dumps, contents, error) from error
         return token.decode() if isinstance(token, bytes) else token
 
-    def reissue(self, _loaded: str) -> None:
+    def reissue(self, loaded: Any) -> None:
         """Return None: only the serializer makes tokens."""

@@ -28,7 +28,8 @@ def find_cookie(request: Request, name: str) -> str | None:
     replaced.
     """
     header: str = request.environ.get("HTTP_COOKIE", "")
-    if _parses_as_flask(type(request)):
+    cls: Any = type(request)
+    if _parses_as_flask(cls):
         if not header:
             return None
         try:
@@ -43,18 +44,19 @@ def find_cookie(request: Request, name: str) -> str | None:
 
 
 @functools.cache
-def _parses_as_flask(cls: type[Request]) -> bool:
+def _parses_as_flask(cls: Any) -> bool:
     # Remembered, since Werkzeug answers a look at the class itself in Python.
-    return cls.cookies is flask.Request.cookies
+    plain: bool = cls.cookies is flask.Request.cookies
+    return plain
 
 
-def set_cookie(
+def set_cookie(  # noqa: PLR0913, PLR0917  # what Werkzeug's takes, and `quoted`
     response: Response,
     name: str,
     value: str,
     attributes: Attributes,
     expires: datetime | str | float | None,
-    quoted: bool,
+    quoted: bool,  # noqa: FBT001  # on the fast path, where keywords are not free
 ) -> int:
     """Add a Set-Cookie header; return its length in bytes, 0 if the response class wrote it.
 

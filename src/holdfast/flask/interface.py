@@ -24,7 +24,7 @@ class SessionInterface(flask.sessions.SessionInterface):
     null_session_class: type[flask.sessions.NullSession] = NullSession
     pickle_based = False
 
-    def make_null_session(self, app: Flask) -> flask.sessions.NullSession:
+    def make_null_session(self, app: Flask) -> flask.sessions.NullSession:  # noqa: ARG002  # for overriding
         """Return what stands in when :meth:`open_session` returns None."""
         return self.null_session_class()
 

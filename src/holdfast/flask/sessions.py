@@ -10,8 +10,7 @@ import flask.sessions
 from flask.json.tag import TaggedJSONSerializer as _FlaskTaggedJSONSerializer
 
 from holdfast.core import tagged_json
-from holdfast.core.session import NullSession as _NullSession
-from holdfast.core.session import Session
+from holdfast.core.session import NullSession as _NullSession, Session
 
 
 class SessionMixin(flask.sessions.SessionMixin):

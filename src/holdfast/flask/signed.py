@@ -75,8 +75,9 @@ class SecureCookieSessionInterface(SessionInterface):
         """
         if not app.secret_key:
             return None
+        secrets: list[Any] = [*codecs.fallback_keys(app), app.secret_key]
         return URLSafeTimedSerializer(
-            [*codecs.fallback_keys(app), app.secret_key],  # type: ignore[list-item]  # str and bytes
+            secrets,
             salt=self.salt,
             serializer=self.serializer,
             signer_kwargs={
@@ -172,7 +173,8 @@ class SecureCookieSessionInterface(SessionInterface):
         if not app.secret_key:
             return None
         codec = self._make_codec(app)
-        if codecs.has_stock_attributes(type(app)):
+        cls: Any = type(app)
+        if codecs.has_stock_attributes(cls):
             # A copy, since the list may be changed in place.
             self._made = (*inputs[:2], copy.copy(inputs[2]), *inputs[3:]), codec
         return codec
