@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _EXPIRY = re.compile(r"Expires=[^;]+ GMT")
 
 
-class Disagreement(Exception):  # noqa: N818  # between the two, not an error of either
+class Disagreement(Exception):  # between the two, not an error of either
     """Two interfaces answered the same request differently."""
 
 

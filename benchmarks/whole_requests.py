@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import applications
 import payloads
@@ -18,6 +18,8 @@ from agreement import Expected, check
 from rounds import Contest, Ratio, ratio
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask import Flask
 
 _REQUESTS = 10  # in each turn: about a millisecond, less than most disturbances last
@@ -42,6 +44,13 @@ class Case:
         if self.view == "write":
             return Expected(contents, sent=contents | applications.WRITTEN)
         return Expected(contents, sent=contents if self.permanent else None)
+
+
+class Environs(NamedTuple):
+    """A request with a cookie that was never sent, and the same with one that was."""
+
+    new: dict[str, Any]
+    again: dict[str, Any]
 
 
 _CASES = [
@@ -105,9 +114,19 @@ def _prepare(case: Case, apps: dict[str, Flask]) -> Contest:
 
     contents, environ = make()
     check(apps, environ, case.expect(contents))
-    requests = {way: applications.make_request(app) for way, app in apps.items()}
-    again = requests["again"]
-    requests["again"] = lambda _: again(environ)
-    return Contest(
-        (case.size, case.done), requests, lambda count: [make()[1] for _ in range(count)], _REQUESTS
-    )
+    cookie = environ["HTTP_COOKIE"].encode()
+
+    def make_round(count: int) -> list[Environs]:
+        new = [make()[1] for _ in range(count)]
+        # Decoded anew, since a request's header is no string that was there before.
+        return [Environs(each, each | {"HTTP_COOKIE": cookie.decode()}) for each in new]
+
+    ways = {name: _way(name, app) for name, app in apps.items()}
+    return Contest((case.size, case.done), ways, make_round, _REQUESTS)
+
+
+def _way(name: str, app: Flask) -> Callable[[Environs], None]:
+    request = applications.make_request(app)
+    if name == "again":
+        return lambda environs: request(environs.again)
+    return lambda environs: request(environs.new)
