@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from contextlib import suppress
+from typing import Any
 
 from holdfast.core.session import FIXED
 from holdfast.core.signing import TimedSigner, pack, unpack
@@ -14,7 +15,7 @@ _PERMANENT = b"_permanent"
 _ESCAPE = b"\\u"  # JSON may write any character as an escape
 
 
-# Tokens that verified, remembered twice over at the most; and the longest that is remembered.
+# Tokens that verified, remembered twice over at the most; and the most bytes remembered of one.
 _REMEMBERED = 512
 _LONGEST = 4096
 
@@ -22,15 +23,32 @@ _LONGEST = 4096
 _BY_VALUE = 2
 
 
-class Verified(NamedTuple):
-    """What a good signature stands over."""
+class Verified:
+    """What a good signature stands over.
 
-    payload: bytes
-    signed: int  # seconds since the epoch
-    data: bytes  # the payload, decompressed
-    may_be_permanent: bool
-    contents: dict[str, Any] | None  # what the data decode to, if no value can change inside
-    frozen: bytes | None  # the contents as marshal writes them; None if it lacks a type
+    ``payload`` and ``signed`` are the token's, ``data`` the payload decompressed. The rest is
+    known from the second sight on: ``contents`` if no value in them can change inside, otherwise
+    ``frozen``, the contents as marshal writes them, if it knows all their types.
+    """
+
+    __slots__ = ("contents", "data", "frozen", "known", "payload", "signed")
+
+    def __init__(self, payload: bytes, signed: int, data: bytes) -> None:
+        self.payload = payload
+        self.signed = signed  # seconds since the epoch
+        self.data = data
+        self.known = False
+        self.contents: dict[str, Any] | None = None
+        self.frozen: bytes | None = None
+
+    def know(self, contents: dict[str, Any]) -> None:
+        """Keep what spares work with the next request that brings the same token."""
+        self.known = True
+        if FIXED.issuperset(map(type, contents.values())):
+            self.contents = contents
+            return
+        with suppress(ValueError):
+            self.frozen = marshal.dumps(contents, _BY_VALUE)
 
 
 class SignedCodec:
@@ -71,37 +89,53 @@ class SignedCodec:
 
     def load(self, token: str) -> tuple[Mapping[str, Any], Verified | None]:
         """Return the contents; empty for whatever is not a good token."""
-        verified = self._recent.get(token) or self._verify(token)
+        verified = self._recent.get(token)
+        again = verified is not None
         if verified is None:
+            verified = self._verify(token)
+        if verified is None or not 0 <= self.now() - verified.signed <= self.max_age():
             return {}, None
-        if not 0 <= self.now() - verified.signed <= self.max_age():
+        if verified.contents is not None:
+            return verified.contents, verified
+        try:
+            contents = self.decode(verified.data)
+            if type(contents) is not dict:
+                contents = dict(contents or ())  # Flask takes pairs and null too
+        except Exception as error:  # noqa: BLE001  # tags are open to applications: anything
+            self.undecodable(error)
             return {}, None
-        contents = verified.contents
-        if contents is None and (contents := self._decoded(verified.data)) is None:
-            return {}, None
+        if again and not verified.known:
+            verified.know(contents)
         return contents, verified
 
     def holds(self, loaded: Verified | None, contents: dict[str, Any]) -> bool:
         """Return whether ``contents`` would be written as what was loaded."""
         if loaded is None:
             return not contents
-        try:
+        if loaded.frozen is not None:
             # Equal bytes mean equal values of equal types; unequal ones mean nothing yet. This
-            # takes less than half of encoding anew, and most requests end here.
-            if marshal.dumps(contents, _BY_VALUE) == loaded.frozen:
-                return True
-        except ValueError:
-            pass
+            # takes less than half of encoding anew.
+            with suppress(ValueError):
+                if marshal.dumps(contents, _BY_VALUE) == loaded.frozen:
+                    return True
         try:
-            # The same contents may have been written in another order or by another provider.
-            return self.encode(contents) == self.encode(dict(self.decode(loaded.data)))
+            data = self.encode(contents)
         except ERRORS:
             return False  # so that saving is tried, and raises
+        # The same contents may have been written in another order or by another provider.
+        return data == loaded.data or data == self.encode(dict(self.decode(loaded.data)))
 
     def may_be_permanent(self, token: str) -> bool:
         """Return False if what a token holds surely has no key ``_permanent``."""
-        verified = self._recent.get(token) or self._verify(token)
-        return verified is not None and verified.may_be_permanent
+        verified = self._recent.get(token)
+        if verified is None and not token.startswith("."):
+            # Not verified: that there is nothing to refresh needs no proof.
+            payload = token.partition(".")[0].encode(errors="replace")
+            data = unpack(payload, self.max_bytes)
+        else:
+            verified = verified or self._verify(token)  # before anything is decompressed
+            data = None if verified is None else verified.data
+        return data is not None and (_PERMANENT in data or _ESCAPE in data)
 
     def dump(self, contents: dict[str, Any]) -> str:
         """Return a token for ``contents``; raises :exc:`holdfast.UnstorableValue`."""
@@ -122,40 +156,12 @@ class SignedCodec:
             opened = self.signer.unsign(token)
             if opened is None:
                 return None
-            payload, signed = opened
-            data = unpack(payload, self.max_bytes)
+            data = unpack(opened[0], self.max_bytes)
             if data is None:
                 return None
-            contents = self._decoded(data)
-            verified = Verified(
-                payload,
-                signed,
-                data,
-                _PERMANENT in data or _ESCAPE in data,
-                contents if _is_fixed(contents) else None,
-                _frozen(contents),
-            )
+            verified = Verified(*opened, data)
         if len(verified.data) <= _LONGEST:
             if len(self._recent) >= _REMEMBERED:
                 self._older, self._recent = self._recent, {}
             self._recent[token] = verified
         return verified
-
-    def _decoded(self, data: bytes) -> dict[str, Any] | None:
-        try:
-            contents = self.decode(data)
-            return contents if type(contents) is dict else dict(contents or ())
-        except Exception as error:  # noqa: BLE001  # tags are open to applications: anything
-            self.undecodable(error)
-            return None
-
-
-def _is_fixed(contents: dict[str, Any] | None) -> bool:
-    return contents is not None and FIXED.issuperset(map(type, contents.values()))
-
-
-def _frozen(contents: dict[str, Any] | None) -> bytes | None:
-    try:
-        return marshal.dumps(contents, _BY_VALUE)
-    except ValueError:
-        return None

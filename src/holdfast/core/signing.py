@@ -92,14 +92,12 @@ class TimedSigner:
             signed = b64decode(stamp)
         except (binascii.Error, UnicodeEncodeError):
             return None
-        for state in self._states:
-            if hmac.compare_digest(_mac(state, value), mac):
-                break
-        else:
-            return None
         if not dot or len(signed) > _STAMP_BYTES:
             return None
-        return payload, int.from_bytes(signed, "big")
+        for state in self._states:
+            if hmac.compare_digest(_mac(state, value), mac):
+                return payload, int.from_bytes(signed, "big")
+        return None
 
 
 def _hmac_states(key: bytes, digest_method: DigestMethod) -> tuple[Any, Any]:

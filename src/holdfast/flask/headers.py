@@ -66,13 +66,19 @@ def set_cookie(  # noqa: PLR0913, PLR0917  # what Werkzeug's takes, and `quoted`
     if cls.set_cookie is not flask.Response.set_cookie:
         response.set_cookie(name, value, expires=expires, **_keywords(attributes))
         return 0
-    if expires is not None and not isinstance(expires, str):
+    if isinstance(expires, datetime):
+        expires = _date_text(expires.replace(microsecond=0))
+    elif expires is not None and not isinstance(expires, str):
         expires = http_date(expires)
     if quoted:
         value = cookies.quoted(value)
     text = cookies.set_cookie(name, value, attributes, expires)
     response.headers.add("Set-Cookie", text)
     return len(text)
+
+
+# All responses of one second have the same; making it takes longer than signing.
+_date_text = functools.lru_cache(maxsize=16)(http_date)
 
 
 def drop_cookie(response: Response, name: str, attributes: Attributes) -> None:
