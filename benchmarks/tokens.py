@@ -1,8 +1,8 @@
 """Tokens alone: a cookie's text in and the session's contents out, and back.
 
 Beside itsdangerous with Flask's tagged JSON, and beside the functions written in C that no way
-leads around: the hash of the HMAC, base64, zlib where the payload is compressed, and JSON. No
-token is read twice.
+leads around: the hash of the HMAC, base64, zlib (to read, where the payload is compressed; to
+write, always, since it takes trying), and JSON. No token is read twice.
 """
 
 from __future__ import annotations
@@ -130,7 +130,8 @@ class Primitives:
         """Do what writing a token takes."""
         encode = binascii.b2a_base64
         data = _encode_json(sample.contents)
-        encode(zlib.compress(data) if sample.compressed else data)
+        compressed = zlib.compress(data)  # it takes trying to know whether it helps
+        encode(compressed if sample.compressed else data)
         encode(sample.seconds)
         inner, outer = self.inner.copy(), self.outer.copy()
         inner.update(sample.value)

@@ -43,6 +43,11 @@ class Anatomy:
         return self.payload.startswith(".")
 
     @property
+    def packed_size(self) -> int:
+        """How many bytes the payload is, before base64 makes four letters of three."""
+        return len(self.payload.removeprefix(".")) * 3 // 4
+
+    @property
     def pretty(self) -> str | None:
         """The text, laid out if it is JSON."""
         try:

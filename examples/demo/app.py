@@ -10,6 +10,7 @@ import contextlib
 import errno
 import logging
 import os
+import re
 import secrets
 import signal
 import socket
@@ -121,12 +122,21 @@ def listen(port: int) -> socket.socket:
         raise click.ClickException(msg) from error
 
 
+def port_number(text: str) -> int:
+    """Return the port that ``text`` names; raises :exc:`click.BadParameter`."""
+    if not re.fullmatch("[0-9]{1,5}", text) or int(text) > HIGHEST_PORT:
+        msg = f"a port is a whole number from 0 to {HIGHEST_PORT}, not {text[:20]!r}."
+        raise click.BadParameter(msg)
+    return int(text)
+
+
 @click.command()
 @click.option(
     "--port",
-    type=click.IntRange(0, HIGHEST_PORT),
-    default=5000,
+    metavar="N",
+    default="5000",
     show_default=True,
+    callback=lambda _context, _option, value: port_number(value),
     help="Where to listen; 0 takes any free port.",
 )
 def main(port: int) -> None:

@@ -78,8 +78,10 @@ def state_of(token: str) -> State:
 def contents_of(token: str) -> dict[str, Any] | None:
     """Return the contents of a token of ours, None for others; this does take the secret key."""
     serializer = SecureCookieSessionInterface().get_signing_serializer(current_app)
+    if serializer is None:
+        return None
     lifetime = int(current_app.permanent_session_lifetime.total_seconds())
     try:
-        return serializer and dict(serializer.loads(token, max_age=lifetime))
+        return dict(serializer.loads(token, max_age=lifetime))
     except BadData:
         return None

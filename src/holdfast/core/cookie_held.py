@@ -57,7 +57,8 @@ def open_session(session_class: Callable[..., Any], codec: Codec, token: str) ->
     if _loads_late(session_class):
         return session_class.unopened(codec, token)  # type: ignore[attr-defined]
     contents, loaded = codec.load(token)
-    session = session_class(contents) if contents else session_class()
+    # A copy: a class may keep what it is given, and a codec may remember it.
+    session = session_class(dict(contents)) if contents else session_class()
     if isinstance(session, Session):
         session._source, session._loaded = codec, loaded
     return session

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 from holdfast.errors import ConfigurationError
 
 DigestMethod = Callable[..., Any]
+"""What makes a hash of bytes: ``hashlib.sha256``, for example."""
 
 # RFC 2104, section 3, discourages keys shorter than the hash; 16 bytes is what can't be guessed.
 _SHORTEST = 16
@@ -62,6 +64,14 @@ def secret_bytes(secret: object, name: str) -> bytes:
         return secret
     msg = f"{name} must be str or bytes, not {type(secret).__name__}"
     raise ConfigurationError(msg)
+
+
+def digest_method_of(setting: Any) -> DigestMethod:
+    """Return what makes hashes, for all that :mod:`hmac` takes: a name, a function, a module."""
+    if isinstance(setting, str):
+        return functools.partial(hashlib.new, setting)
+    method: DigestMethod = setting if callable(setting) else setting.new
+    return method
 
 
 def derive_signing_key(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import binascii
 import marshal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
 from holdfast.core.session import FIXED
-from holdfast.core.signing import TimedSigner, pack, unpack
+from holdfast.core.signing import TimedSigner, b64decode, pack, unpack
 from holdfast.core.unstorable import ERRORS, explain
 
 _PERMANENT = b"_permanent"
@@ -128,14 +129,19 @@ class SignedCodec:
     def may_be_permanent(self, token: str) -> bool:
         """Return False if what a token holds surely has no key ``_permanent``."""
         verified = self._recent.get(token)
-        if verified is None and not token.startswith("."):
+        if verified is not None:
+            data = verified.data
+        elif not token.startswith("."):
             # Not verified: that there is nothing to refresh needs no proof.
-            payload = token.partition(".")[0].encode(errors="replace")
-            data = unpack(payload, self.max_bytes)
+            try:
+                data = b64decode(token.partition(".")[0].encode())
+            except (binascii.Error, UnicodeEncodeError):
+                return False
+        elif (verified := self._verify(token)) is not None:  # before it is decompressed
+            data = verified.data
         else:
-            verified = verified or self._verify(token)  # before anything is decompressed
-            data = None if verified is None else verified.data
-        return data is not None and (_PERMANENT in data or _ESCAPE in data)
+            return False
+        return _PERMANENT in data or _ESCAPE in data
 
     def dump(self, contents: dict[str, Any]) -> str:
         """Return a token for ``contents``; raises :exc:`holdfast.UnstorableValue`."""

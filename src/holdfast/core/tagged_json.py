@@ -11,6 +11,7 @@ import dataclasses
 import decimal
 import json
 import uuid
+from contextlib import suppress
 from datetime import date
 from typing import Any, ClassVar, Protocol
 
@@ -138,10 +139,12 @@ class TaggedJSONSerializer:
             and type(value) is dict
             and _is_plain(value)
         ):
-            text = _encode_plain(value)
-            # Flask escapes what isn't ASCII, and DEL; msgspec writes both as they are.
-            if text.isascii() and b"\x7f" not in text:
-                return text
+            # Flask escapes what isn't ASCII, lone surrogates too, and DEL; msgspec writes the
+            # first and the last as they are, and not the surrogates.
+            with suppress(UnicodeEncodeError):
+                text = _encode_plain(value)
+                if text.isascii() and b"\x7f" not in text:
+                    return text
         return json.dumps(self.tag(value), separators=(",", ":")).encode()
 
     def decode(self, text: bytes, json: JSON = STANDARD) -> Any:

@@ -51,19 +51,19 @@ def has_stock_attributes(cls: Any) -> bool:
     )
 
 
-def fallback_keys(app: Flask) -> tuple[Any, ...]:
+def fallback_keys(app: Flask) -> list[Any]:
     """Return ``SECRET_KEY_FALLBACKS`` as it is now.
 
     A single key in place of a list is refused: taken as a list of characters, each of them would
-    be a key.
+    be a key. Empty ones are left in.
     """
     fallbacks = app.config.get("SECRET_KEY_FALLBACKS")
     if not fallbacks:
-        return ()
+        return []
     if isinstance(fallbacks, str | bytes):
         msg = "SECRET_KEY_FALLBACKS must be a list of keys, not a single one; put it in a list"
         raise ConfigurationError(msg)
-    return tuple(fallbacks)
+    return list(fallbacks)
 
 
 def make_signed(app: Flask, signer: TimedSigner, serializer: Any, policy: Policy) -> SignedCodec:

@@ -75,7 +75,7 @@ class SecureCookieSessionInterface(SessionInterface):
         """
         if not app.secret_key:
             return None
-        secrets: list[Any] = [*codecs.fallback_keys(app), app.secret_key]
+        secrets: list[Any] = [*filter(None, codecs.fallback_keys(app)), app.secret_key]
         return URLSafeTimedSerializer(
             secrets,
             salt=self.salt,
@@ -180,29 +180,30 @@ class SecureCookieSessionInterface(SessionInterface):
         return codec
 
     def _make_codec(self, app: Flask) -> SignedCodec:
-        named = [("SECRET_KEY", app.secret_key)] + [
-            (f"SECRET_KEY_FALLBACKS[{index}]", secret)
-            for index, secret in enumerate(codecs.fallback_keys(app))
-        ]
-        secrets = [keys.secret_bytes(secret, name) for name, secret in named if secret]
-        for name, secret in named:
-            self._warn_if_weak(app, name, secret)
+        digest_method = keys.digest_method_of(self.digest_method)
         salt = keys.secret_bytes(self.salt, "salt")
         derived = [
-            keys.derive_signing_key(secret, salt, self.key_derivation, self.digest_method)
-            for secret in secrets
+            keys.derive_signing_key(secret, salt, self.key_derivation, digest_method)
+            for secret in self._secrets(app)
         ]
-        signer = TimedSigner(derived, self.digest_method)
+        signer = TimedSigner(derived, digest_method)
         return codecs.make_signed(app, signer, self.serializer, self.policy)
 
-    def _warn_if_weak(self, app: Flask, name: str, secret: Any) -> None:
-        why = keys.weakness(keys.secret_bytes(secret or b"", name))
-        if why is None or app.testing or name in self._warned:
-            return
-        self._warned |= {name}
-        warnings.warn(
-            f"{name} {why}, so that others can forge sessions."
-            " This makes a good one: python -c 'import secrets; print(secrets.token_hex())'",
-            WeakSecretKey,
-            stacklevel=2,
-        )
+    def _secrets(self, app: Flask) -> list[bytes]:
+        """Return the secret keys, the current one first, and warn of weak ones, once of each."""
+        secrets = []
+        for index, secret in enumerate([app.secret_key, *codecs.fallback_keys(app)]):
+            name = f"SECRET_KEY_FALLBACKS[{index - 1}]" if index else "SECRET_KEY"
+            if secret:
+                secrets.append(keys.secret_bytes(secret, name))
+                why = keys.weakness(secrets[-1])
+                danger = f"{name} {why}, so that others can forge sessions" if why else None
+            else:
+                danger = f"{name} is empty, so that anybody could forge sessions; it is not used"
+            if danger and not app.testing and name not in self._warned:
+                self._warned |= {name}
+                warnings.warn(f"{danger}. {_ADVICE}", WeakSecretKey, stacklevel=2)
+        return secrets
+
+
+_ADVICE = "This makes a good key: python -c 'import secrets; print(secrets.token_hex())'"
