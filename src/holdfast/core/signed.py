@@ -116,9 +116,11 @@ class SignedCodec:
         if loaded.frozen is not None:
             # Equal bytes mean equal values of equal types; unequal ones mean nothing yet. This
             # takes less than half of encoding anew.
-            with suppress(ValueError):
+            try:
                 if marshal.dumps(contents, _BY_VALUE) == loaded.frozen:
                     return True
+            except ValueError:
+                pass  # a value of another type is there now
         try:
             data = self.encode(contents)
         except ERRORS:

@@ -11,7 +11,6 @@ import dataclasses
 import decimal
 import json
 import uuid
-from contextlib import suppress
 from datetime import date
 from typing import Any, ClassVar, Protocol
 
@@ -141,10 +140,12 @@ class TaggedJSONSerializer:
         ):
             # Flask escapes what isn't ASCII, lone surrogates too, and DEL; msgspec writes the
             # first and the last as they are, and not the surrogates.
-            with suppress(UnicodeEncodeError):
+            try:
                 text = _encode_plain(value)
                 if text.isascii() and b"\x7f" not in text:
                     return text
+            except UnicodeEncodeError:
+                pass
         return json.dumps(self.tag(value), separators=(",", ":")).encode()
 
     def decode(self, text: bytes, json: JSON = STANDARD) -> Any:
@@ -160,7 +161,7 @@ class TaggedJSONSerializer:
             # NaN and lone surrogates, which the standard library writes and reads.
             value = json.loads(text.decode())
         # A tag begins with a space: right behind its quote, or escaped.
-        if b'" ' in text or b"\\u0020" in text:
+        if b'" ' in text or (b"\\" in text and b"\\u0020" in text):
             return self.untag_within(value)
         return value
 
