@@ -15,6 +15,7 @@ from holdfast.errors import ConfigurationError
 # RFC 6265bis, section 5.6: a cookie whose name and value together exceed this is ignored.
 BROWSER_LIMIT = 4096
 
+_NOT_IN_NAMES = frozenset(' \t=";')
 _EPOCH = "Thu, 01 Jan 1970 00:00:00 GMT"
 _UNQUOTED = re.compile(r"[\w!#$%&'()*+\-./:<=>?@\[\]^`{|}~]*", re.ASCII)
 _ESCAPED = re.compile(rb"[\x00-\x19\",;\\\x7f-\xff]")
@@ -58,6 +59,7 @@ def _find(header: str, name: str) -> str | None:
     found = header[value:] if end < 0 else header[value:end]
     if (
         header[value - 1 : value] != "="
+        or not _NOT_IN_NAMES.isdisjoint(name)
         or header.find(name, value) >= 0
         or '"' in header
         or " " in found

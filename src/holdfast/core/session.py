@@ -42,6 +42,10 @@ class Source(Protocol):
         """Return whether ``contents``, when stored, would be exactly what was loaded."""
         ...
 
+    def mark(self, contents: dict[str, Any]) -> Any:
+        """Return what :meth:`holds` takes in place of what was loaded, to mean ``contents``."""
+        ...
+
 
 class Session(dict[str, Any]):
     """A mapping that knows whether it was looked at and whether it was changed.
@@ -55,6 +59,7 @@ class Session(dict[str, Any]):
     _source: Source | None = None  # None: a session that began empty
     _token: str | None = None  # what the contents are yet to be loaded from
     _loaded: Any = None  # what the source said of the contents when it loaded them
+    _marked: Any = None  # the same of the contents when `modified` was last set to False
 
     _accessed = False
     _modified = False
@@ -70,6 +75,8 @@ class Session(dict[str, Any]):
     def unopened(cls, source: Source, token: str) -> Self:
         """Return a session whose contents ``source`` is asked for when they are first needed."""
         session = cls.__new__(cls)
+        # The encoder of `json` asks a dict for its size before it calls any method.
+        dict.__setitem__(session, "", None)
         session._source = source  # noqa: SLF001  # its own class
         session._token = token  # noqa: SLF001  # its own class
         return session
@@ -78,6 +85,7 @@ class Session(dict[str, Any]):
         if self._token is not None and self._source is not None:
             contents, self._loaded = self._source.load(self._token)
             self._token = None
+            dict.clear(self)
             dict.update(self, contents)
         self._accessed = True
 
@@ -111,7 +119,7 @@ class Session(dict[str, Any]):
             self._lent
             and not self._modified
             and self._source is not None
-            and not self._source.holds(self._loaded, dict.copy(self))
+            and not self._source.holds(self._marked or self._loaded, dict.copy(self))
         ):
             self._mark_written()
         return self._modified
@@ -119,10 +127,10 @@ class Session(dict[str, Any]):
     @modified.setter
     def modified(self, value: bool) -> None:
         self._modified = bool(value)
-        if not value:
-            # What was changed inside so far counts for the next writing, but causes none.
+        if not value and self._source is not None and self._token is None:
+            # What was changed so far counts for the next writing, but causes none.
             self._written = self._written or self._lent
-            self._lent = False
+            self._marked = self._source.mark(dict.copy(self))
 
     @property
     def permanent(self) -> bool:

@@ -32,15 +32,14 @@ class Verified:
     ``frozen``, the contents as marshal writes them, if it knows all their types.
     """
 
-    __slots__ = ("contents", "data", "frozen", "known", "payload", "signed")
+    known = False
+    contents: dict[str, Any] | None = None
+    frozen: bytes | None = None
 
     def __init__(self, payload: bytes, signed: int, data: bytes) -> None:
         self.payload = payload
         self.signed = signed  # seconds since the epoch
         self.data = data
-        self.known = False
-        self.contents: dict[str, Any] | None = None
-        self.frozen: bytes | None = None
 
     def know(self, contents: dict[str, Any]) -> None:
         """Keep what spares work with the next request that brings the same token."""
@@ -127,6 +126,13 @@ class SignedCodec:
             return False  # so that saving is tried, and raises
         # The same contents may have been written in another order or by another provider.
         return data == loaded.data or data == self.encode(dict(self.decode(loaded.data)))
+
+    def mark(self, contents: dict[str, Any]) -> Verified | None:
+        """Return what :meth:`holds` takes in place of what was loaded, to mean ``contents``."""
+        try:
+            return Verified(b"", 0, self.encode(contents))
+        except ERRORS:
+            return None
 
     def may_be_permanent(self, token: str) -> bool:
         """Return False if what a token holds surely has no key ``_permanent``."""

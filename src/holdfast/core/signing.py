@@ -9,9 +9,10 @@ itsdangerous reads it, stray characters and all; what does not verify is None, n
 from __future__ import annotations
 
 import binascii
-import hmac
 import zlib
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
+from hmac import compare_digest
 from typing import Any
 
 from holdfast.core.keys import DigestMethod
@@ -26,7 +27,7 @@ _STAMP_BYTES = 8
 
 def b64encode(data: bytes) -> bytes:
     """Return base64url without padding (RFC 4648, section 5)."""
-    return binascii.b2a_base64(data, newline=False).translate(_TO_URLSAFE).rstrip(b"=")
+    return b2a_base64(data, newline=False).translate(_TO_URLSAFE).rstrip(b"=")
 
 
 def b64decode(text: bytes) -> bytes:
@@ -34,7 +35,7 @@ def b64decode(text: bytes) -> bytes:
 
     Raises :exc:`binascii.Error` where the length can't be right.
     """
-    return binascii.a2b_base64(text.translate(_FROM_URLSAFE) + _PADDING[len(text) % 4])
+    return a2b_base64(text.translate(_FROM_URLSAFE) + _PADDING[len(text) % 4])
 
 
 def pack(data: bytes) -> bytes:
@@ -95,7 +96,7 @@ class TimedSigner:
         if not dot or len(signed) > _STAMP_BYTES:
             return None
         for state in self._states:
-            if hmac.compare_digest(_mac(state, value), mac):
+            if compare_digest(_mac(state, value), mac):
                 return payload, int.from_bytes(signed, "big")
         return None
 

@@ -223,5 +223,5 @@ def _to_plain(value: Any) -> Any:
     markup: Any = getattr(value, "__html__", None)
     if markup is not None:
         return str(markup())
-    msg = f"{type(value).__name__} is no type that JSON or a tag can hold"
+    msg = "neither JSON nor a tag has that type"
     raise TypeError(msg)

@@ -29,7 +29,7 @@ def explain(
         if len(within) == _DEEPEST:
             return UnstorableValue(path, f"it is nested more than {_DEEPEST} deep")
         within.append(id(value))
-    return UnstorableValue(path or "the top", f"{error} (a {type(value).__name__})")
+    return UnstorableValue(path or "the top", f"it is a {type(value).__name__}; {error}")
 
 
 def _failing_part(

@@ -6,11 +6,13 @@ overrides ``get_signing_serializer`` gets :class:`SerializerCodec`, which asks w
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -148,6 +150,13 @@ def _now() -> int:
     return int(time.time())
 
 
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """Contents at a moment, as a serializer encodes them."""
+
+    encoded: Any
+
+
 class SerializerCodec:
     """Cookies by a serializer of the application's own, in the manner of itsdangerous."""
 
@@ -170,14 +179,24 @@ class SerializerCodec:
             log_undecodable(error)
             return {}, None
 
-    def holds(self, loaded: str | None, contents: dict[str, Any]) -> bool:
+    def holds(self, loaded: Any, contents: dict[str, Any]) -> bool:
         """Return whether ``contents`` would be written as what was loaded."""
-        before = {} if loaded is None else dict(self.load(loaded)[0])
         try:
-            same: bool = self.encode(contents) == self.encode(before)
+            if isinstance(loaded, _Mark):
+                before = loaded.encoded
+            else:
+                before = self.encode({} if loaded is None else dict(self.load(loaded)[0]))
+            same: bool = self.encode(contents) == before
         except ERRORS:
             return False  # so that saving is tried, and raises
         return same
+
+    def mark(self, contents: dict[str, Any]) -> _Mark | None:
+        """Return what :meth:`holds` takes in place of what was loaded, to mean ``contents``."""
+        try:
+            return _Mark(self.encode(copy.deepcopy(contents)))
+        except ERRORS:
+            return None
 
     def may_be_permanent(self, token: str) -> bool:  # noqa: ARG002  # it does not help
         """Return True: only loading tells."""

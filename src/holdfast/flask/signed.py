@@ -104,7 +104,10 @@ class SecureCookieSessionInterface(SessionInterface):
     ) -> None:
         """Set or delete the cookie as the session asks, and have the response vary by it."""
         refresh = app.config["SESSION_REFRESH_EACH_REQUEST"]
-        if type(self).should_set_cookie is SessionInterface.should_set_cookie:
+        if (
+            type(self).should_set_cookie is SessionInterface.should_set_cookie
+            and "should_set_cookie" not in self.__dict__
+        ):
             action, vary = cookie_held.commit(session, refresh)
         else:
             wants = partial(self.should_set_cookie, app, session)
@@ -161,6 +164,7 @@ class SecureCookieSessionInterface(SessionInterface):
             self.digest_method,
             self.serializer,
             type(self).get_signing_serializer,
+            self.__dict__.get("get_signing_serializer"),
         )
         made = self._made
         if made[0] == inputs:
