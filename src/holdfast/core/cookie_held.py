@@ -61,6 +61,7 @@ def open_session(session_class: Callable[..., Any], codec: Codec, token: str) ->
     session = session_class(dict(contents)) if contents else session_class()
     if isinstance(session, Session):
         session._source, session._loaded = codec, loaded
+        session._accessed = False  # a look in a constructor is none of the application's
     return session
 
 

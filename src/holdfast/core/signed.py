@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import functools
 import marshal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -136,20 +137,12 @@ class SignedCodec:
 
     def may_be_permanent(self, token: str) -> bool:
         """Return False if what a token holds surely has no key ``_permanent``."""
-        verified = self._recent.get(token)
-        if verified is not None:
-            data = verified.data
-        elif not token.startswith("."):
-            # Not verified: that there is nothing to refresh needs no proof.
-            try:
-                data = b64decode(token.partition(".")[0].encode())
-            except (binascii.Error, UnicodeEncodeError):
-                return False
-        elif (verified := self._verify(token)) is not None:  # before it is decompressed
-            data = verified.data
-        else:
-            return False
-        return _PERMANENT in data or _ESCAPE in data
+        if len(token) > _LONGEST:
+            return True
+        if not token.startswith("."):
+            return _plain_may_be_permanent(token)
+        verified = self._recent.get(token) or self._verify(token)  # before it is decompressed
+        return verified is not None and _may_be_permanent(verified.data)
 
     def dump(self, contents: dict[str, Any]) -> str:
         """Return a token for ``contents``; raises :exc:`holdfast.UnstorableValue`."""
@@ -179,3 +172,16 @@ class SignedCodec:
                 self._older, self._recent = self._recent, {}
             self._recent[token] = verified
         return verified
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _plain_may_be_permanent(token: str) -> bool:
+    # Not verified: that there is nothing to refresh needs no proof.
+    try:
+        return _may_be_permanent(b64decode(token.partition(".")[0].encode()))
+    except (binascii.Error, UnicodeEncodeError):
+        return False
+
+
+def _may_be_permanent(data: bytes) -> bool:
+    return _PERMANENT in data or _ESCAPE in data
