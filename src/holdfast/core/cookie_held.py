@@ -52,15 +52,19 @@ class Action(enum.Enum):
 KEEP, SET, DROP = Action
 
 
-def open_session(session_class: Callable[..., Any], codec: Codec, token: str) -> Any:
-    """Return the session for a cookie's text, loaded later if its class allows."""
-    if _loads_late(session_class):
+def open_session(session_class: Callable[..., Any], codec: Codec, token: str | None) -> Any:
+    """Return the session for a cookie's text, loaded later if its class allows.
+
+    It is empty where there is no cookie.
+    """
+    if token and _loads_late(session_class):
         return session_class.unopened(codec, token)  # type: ignore[attr-defined]
-    contents, loaded = codec.load(token)
+    contents, loaded = codec.load(token) if token else ({}, None)
     # A copy: a class may keep what it is given, and a codec may remember it.
     session = session_class(dict(contents)) if contents else session_class()
     if isinstance(session, Session):
-        session._source, session._loaded = codec, loaded
+        session._loaded = loaded
+        session._source = codec if token else None
         session._accessed = False  # a look in a constructor is none of the application's
     return session
 

@@ -95,8 +95,6 @@ class SecureCookieSessionInterface(SessionInterface):
         if codec is None:
             return None
         token = find_cookie(request, self.get_cookie_name(app))
-        if not token:
-            return self.session_class()
         return cookie_held.open_session(self.session_class, codec, token)
 
     def save_session(
