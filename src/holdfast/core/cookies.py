@@ -37,20 +37,14 @@ class Attributes(NamedTuple):
     partitioned: bool = False
 
 
-# Longer Cookie headers are read anew each time, so that remembering them can't fill the memory.
-_LONGEST = 4096
-
-
+# The last headers are remembered: a browser sends the same one many times before it changes.
+@functools.lru_cache(maxsize=512)
 def find(header: str, name: str) -> str | None:
     """Return the value of the cookie ``name``, or None if the header has none.
 
     Raises :exc:`Ambiguous` unless the cookie is plainly there: once, unquoted, in ASCII, in a
     header without any quotes.
     """
-    return _find_known(header, name) if len(header) <= _LONGEST else _find(header, name)
-
-
-def _find(header: str, name: str) -> str | None:
     start = header.find(name)
     if start < 0 and name.isascii():
         return None
@@ -69,10 +63,6 @@ def _find(header: str, name: str) -> str | None:
     ):
         raise Ambiguous
     return found
-
-
-# A browser sends the same header many times before it changes.
-_find_known = functools.lru_cache(maxsize=512)(_find)
 
 
 def set_cookie(name: str, value: str, attributes: Attributes, expires: str | None = None) -> str:

@@ -82,12 +82,7 @@ class Session(dict[str, Any]):
         return session
 
     def _look(self) -> None:
-        if self._token is not None and self._source is not None:
-            contents, self._loaded = self._source.load(self._token)
-            self._token = None
-            dict.clear(self)
-            dict.update(self, contents)
-        self._accessed = True
+        self.accessed = True
 
     def _mark_written(self) -> None:
         self._modified = self._written = True
@@ -103,10 +98,12 @@ class Session(dict[str, Any]):
 
     @accessed.setter
     def accessed(self, value: bool) -> None:
-        if not value:
-            self._accessed = False
-        elif not self._accessed:
-            self._look()
+        if value and not self._accessed and self._token is not None and self._source is not None:
+            contents, self._loaded = self._source.load(self._token)
+            self._token = None
+            dict.clear(self)
+            dict.update(self, contents)
+        self._accessed = bool(value)
 
     @property
     def modified(self) -> bool:

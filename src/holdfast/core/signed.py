@@ -55,10 +55,10 @@ class Verified:
 class SignedCodec:
     """Flask's signed format.
 
-    ``encode`` and ``decode`` turn contents into bytes and back; ``now`` tells the time and
-    ``max_age`` how long a token is good, both in whole seconds; ``max_bytes`` bounds what a
-    compressed payload may become; ``undecodable`` is told what went wrong when a token that
-    verifies can't be decoded.
+    ``encode`` and ``decode`` turn contents into bytes and back; ``window`` returns the earliest
+    time of signing that is good now, and now, in whole seconds since the epoch; ``max_bytes``
+    bounds what a compressed payload may become; ``undecodable`` is told what went wrong when a
+    token that verifies can't be decoded.
 
     Browsers send a cookie many times before it changes, so the last tokens that verified are
     remembered with what they hold: checking the signature and decompressing cost more than all
@@ -73,16 +73,14 @@ class SignedCodec:
         *,
         encode: Callable[[dict[str, Any]], bytes],
         decode: Callable[[bytes], Any],
-        now: Callable[[], int],
-        max_age: Callable[[], int],
+        window: Callable[[], tuple[int, int]],
         max_bytes: int,
         undecodable: Callable[[Exception], None],
     ) -> None:
         self.signer = signer
         self.encode = encode
         self.decode = decode
-        self.now = now
-        self.max_age = max_age
+        self.window = window
         self.max_bytes = max_bytes
         self.undecodable = undecodable
         self._recent: dict[str, Verified] = {}
@@ -94,7 +92,10 @@ class SignedCodec:
         again = verified is not None
         if verified is None:
             verified = self._verify(token)
-        if verified is None or not 0 <= self.now() - verified.signed <= self.max_age():
+        if verified is None:
+            return {}, None
+        earliest, now = self.window()
+        if not earliest <= verified.signed <= now:
             return {}, None
         if verified.contents is not None:
             return verified.contents, verified
@@ -150,11 +151,11 @@ class SignedCodec:
             data = self.encode(contents)
         except ERRORS as error:
             raise explain(self.encode, contents, error) from error
-        return self.signer.sign(pack(data), self.now())
+        return self.signer.sign(pack(data), self.window()[1])
 
     def reissue(self, loaded: Verified) -> str:
         """Return a token for the same payload, signed now."""
-        return self.signer.sign(loaded.payload, self.now())
+        return self.signer.sign(loaded.payload, self.window()[1])
 
     def _verify(self, token: str) -> Verified | None:
         """Return what a token holds, of whatever age; None if none of the keys signed it."""

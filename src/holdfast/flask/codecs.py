@@ -7,14 +7,12 @@ overrides ``get_signing_serializer`` gets :class:`SerializerCodec`, which asks w
 from __future__ import annotations
 
 import copy
-import functools
 import inspect
 import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import flask
@@ -41,8 +39,7 @@ def is_own(method: Callable[..., Any], original: Callable[..., Any]) -> bool:
     return getattr(method, "__func__", None) is original
 
 
-@functools.cache
-def has_stock_attributes(cls: Any) -> bool:
+def has_stock_attributes(cls: type[Flask]) -> bool:
     """Return whether a class of applications reads these attributes from its configuration.
 
     Reading the configuration itself takes a quarter of the time of Flask's descriptors.
@@ -82,8 +79,7 @@ def make_signed(app: Flask, signer: TimedSigner, serializer: Any, policy: Policy
         signer,
         encode=encode,
         decode=decode,
-        now=_now,
-        max_age=partial(max_age, app),
+        window=window_of(app),
         max_bytes=policy.max_bytes,
         undecodable=log_undecodable,
     )
@@ -129,13 +125,21 @@ def _foreign_coding(serializer: Any) -> _Coding:
 _STOCK_DEFAULT = DefaultJSONProvider.default
 
 
-def max_age(app: Flask) -> int:
-    """Return how long any cookie is good, in seconds: ``PERMANENT_SESSION_LIFETIME``."""
-    lifetime = app.config["PERMANENT_SESSION_LIFETIME"]
-    cls: Any = type(app)
-    if type(lifetime) is not timedelta or not has_stock_attributes(cls):
-        lifetime = app.permanent_session_lifetime
-    return int(lifetime.total_seconds())
+def window_of(app: Flask) -> Callable[[], tuple[int, int]]:
+    """Return what tells the earliest time of signing that is good now, and now, in seconds.
+
+    ``PERMANENT_SESSION_LIFETIME`` bounds the age of all cookies, permanent or not.
+    """
+    stock = has_stock_attributes(type(app))
+
+    def window() -> tuple[int, int]:
+        lifetime = app.config["PERMANENT_SESSION_LIFETIME"] if stock else None
+        if type(lifetime) is not timedelta:
+            lifetime = app.permanent_session_lifetime
+        now = int(time.time())
+        return now - int(lifetime.total_seconds()), now
+
+    return window
 
 
 def log_undecodable(error: Exception) -> None:
@@ -144,10 +148,6 @@ def log_undecodable(error: Exception) -> None:
         "a correctly signed session cookie can't be decoded (%s); its session is empty",
         type(error).__name__,
     )
-
-
-def _now() -> int:
-    return int(time.time())
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,8 @@ class SerializerCodec:
     def load(self, token: str) -> tuple[Mapping[str, Any], str | None]:
         """Return the contents; empty for whatever is not a good token."""
         try:
-            loaded = self.serializer.loads(token, max_age=max_age(self.app))
+            max_age = int(self.app.permanent_session_lifetime.total_seconds())
+            loaded = self.serializer.loads(token, max_age=max_age)
             return dict(loaded or ()), token
         except BadSignature:
             return {}, None

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from flask import Flask, Request, Response
 
 
+# Longer Cookie headers are left to Werkzeug, so that remembering them can't fill the memory.
+_LONGEST = 4096
+
+# Classes of requests found to read cookies as Flask's does.
+_reading_as_flask: set[Any] = set()
+
+
 def find_cookie(request: Request, name: str) -> str | None:
     """Return the value of a request's cookie, as Werkzeug reads it, or None.
 
@@ -28,14 +35,14 @@ def find_cookie(request: Request, name: str) -> str | None:
     replaced.
     """
     header: str = request.environ.get("HTTP_COOKIE", "")
-    cls: Any = type(request)
-    if _parses_as_flask(cls):
+    if type(request) in _reading_as_flask or _reads_as_flask(request):
         if not header:
             return None
-        try:
-            return cookies.find(header, name)
-        except cookies.Ambiguous:
-            pass
+        if len(header) <= _LONGEST:
+            try:
+                return cookies.find(header, name)
+            except cookies.Ambiguous:
+                pass
     try:
         return request.cookies.get(name)
     except UnicodeError:
@@ -43,11 +50,12 @@ def find_cookie(request: Request, name: str) -> str | None:
         return parse_cookie(text).get(name)
 
 
-@functools.cache
-def _parses_as_flask(cls: Any) -> bool:
-    # Remembered, since Werkzeug answers a look at the class itself in Python.
-    plain: bool = cls.cookies is flask.Request.cookies
-    return plain
+def _reads_as_flask(request: Request) -> bool:
+    cls: Any = type(request)
+    if cls.cookies is not flask.Request.cookies:
+        return False
+    _reading_as_flask.add(cls)
+    return True
 
 
 def set_cookie(  # noqa: PLR0913, PLR0917  # what Werkzeug's takes, and `quoted`

@@ -113,7 +113,9 @@ class SecureCookieSessionInterface(SessionInterface):
         if vary:
             vary_by_cookie(response)
         if action is SET:
+            accessed = session.accessed
             self._set_cookie(app, session, response)
+            session.accessed = accessed  # what is asked here is no look of the application's
         elif action is DROP:
             drop_cookie(response, self.get_cookie_name(app), self._attributes(app))
 
@@ -175,8 +177,7 @@ class SecureCookieSessionInterface(SessionInterface):
         if not app.secret_key:
             return None
         codec = self._make_codec(app)
-        cls: Any = type(app)
-        if codecs.has_stock_attributes(cls):
+        if codecs.has_stock_attributes(type(app)):
             # A copy, since the list may be changed in place.
             self._made = (*inputs[:2], copy.copy(inputs[2]), *inputs[3:]), codec
         return codec
