@@ -4,6 +4,7 @@ HoldfastError
 ├── ConfigurationError (ValueError)    a setting is wrong; the message names the fix
 ├── SessionUnavailable (RuntimeError)  a NullSession was written to
 ├── UnstorableValue (TypeError)        a session holds something that cannot be stored
+├── SessionTooLarge (ValueError)       the contents are more than the policy allows
 └── CookieTooLarge (ValueError)        browsers would silently drop the cookie
 
 HoldfastWarning (UserWarning)
@@ -21,6 +22,7 @@ __all__ = [
     "HoldfastError",
     "HoldfastWarning",
     "LargeCookie",
+    "SessionTooLarge",
     "SessionUnavailable",
     "UnstorableValue",
     "WeakSecretKey",
@@ -49,9 +51,34 @@ class UnstorableValue(HoldfastError, TypeError):
     """
 
     def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"session value at {path} can't be stored: {reason}")
+        super().__init__(path, reason)
         self.path = path
         self.reason = reason
+
+    def __str__(self) -> str:
+        return f"session value at {self.path} can't be stored: {self.reason}"
+
+
+class SessionTooLarge(HoldfastError, ValueError):
+    """The contents of a session exceed ``Policy.max_bytes``; no cookie was set for this response.
+
+    ``size``, ``limit``
+        Bytes of the contents before compression, and the most that the policy allows.
+    ``largest``
+        The largest top-level keys with the bytes that each takes.
+    """
+
+    def __init__(self, size: int, limit: int, largest: tuple[tuple[str, int], ...]) -> None:
+        super().__init__(size, limit, largest)
+        self.size = size
+        self.limit = limit
+        self.largest = largest
+
+    def __str__(self) -> str:
+        return (
+            f"the session holds {self.size} bytes, and the policy's max_bytes is {self.limit}."
+            f" Largest keys: {describe_sizes(self.largest)}. Keep less in the session, or raise it."
+        )
 
 
 class CookieTooLarge(HoldfastError, ValueError):
@@ -68,15 +95,18 @@ class CookieTooLarge(HoldfastError, ValueError):
     def __init__(
         self, name: str, size: int, limit: int, largest: tuple[tuple[str, int], ...]
     ) -> None:
-        super().__init__(
-            f"the session cookie '{name}' needs {size} bytes for its name and value, and browsers"
-            f" drop cookies over {limit} without a word."
-            f" Largest keys: {describe_sizes(largest)}. Keep less in the session."
-        )
+        super().__init__(name, size, limit, largest)
         self.name = name
         self.size = size
         self.limit = limit
         self.largest = largest
+
+    def __str__(self) -> str:
+        return (
+            f"the session cookie '{self.name}' needs {self.size} bytes for its name and value, and"
+            f" browsers drop cookies over {self.limit} without a word."
+            f" Largest keys: {describe_sizes(self.largest)}. Keep less in the session."
+        )
 
 
 class HoldfastWarning(UserWarning):

@@ -33,7 +33,7 @@ NUMBERS = st.one_of(
     st.integers(),
     st.sampled_from([2**53, 2**63, -(2**63) - 1, 2**64, 2**64 - 1, 10**40, -(10**19)]),
     st.floats(),
-    st.sampled_from([1e15, 1e16, 1e22, 1e-4, 9.999e-5, 5e-324, 1.7976931348623157e308, -0.0, 1e100]),
+    st.sampled_from([1e15, 1e16, 1e22, 1e-4, 9.999e-5, 5e-324, 1.7976931348623157e308, -0.0]),
 )
 ZONES = st.sampled_from([None, UTC, timezone(timedelta(hours=5, minutes=30))])
 DATES = st.datetimes(datetime(1000, 1, 2), datetime(9999, 12, 30), timezones=ZONES)  # noqa: DTZ001

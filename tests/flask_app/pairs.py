@@ -40,6 +40,16 @@ def _context_marks_access() -> bool:
 CONTEXT_MARKS_ACCESS = _context_marks_access()
 
 
+def _notices_update_in_place() -> bool:
+    held = flask.sessions.SecureCookieSession()
+    held |= {"a": 1}
+    return held.modified
+
+
+# Werkzeug 3.0 loses `session |= {...}`; ours keeps it on every version.
+NOTICES_UPDATE_IN_PLACE = _notices_update_in_place()
+
+
 def examples(count: int) -> settings:
     """Return settings for ``count`` examples, times ``HOLDFAST_EXAMPLES`` where that is set."""
     return settings(
@@ -60,7 +70,7 @@ def clock(at: float = START) -> Iterator[SimpleNamespace]:
     """Stop the clock for both kinds of sessions; assign to ``now`` to set it."""
     hands = SimpleNamespace(now=at)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(mock.patch("time.time", lambda: hands.now))
+        stack.enter_context(mock.patch("time.time", side_effect=lambda: hands.now))
         for interface in (flask.sessions.SessionInterface, ours.SessionInterface):
             names = interface.get_expiration_time.__globals__
             if "datetime" in names:
@@ -68,9 +78,14 @@ def clock(at: float = START) -> Iterator[SimpleNamespace]:
         yield hands
 
 
-def make_app(interface: Any, build: Build | None = None, **config: Any) -> flask.Flask:
+def make_app(
+    interface: Any,
+    build: Build | None = None,
+    app_class: type[flask.Flask] = flask.Flask,
+    **config: Any,
+) -> flask.Flask:
     """Return an application on a session interface; errors in it become responses."""
-    app = flask.Flask("pairs", static_folder=os.path.dirname(__file__), static_url_path="/static")  # noqa: PTH120
+    app = app_class("pairs", static_folder=os.path.dirname(__file__), static_url_path="/static")  # noqa: PTH120
     app.config.update({"SECRET_KEY": SECRET, "PROPAGATE_EXCEPTIONS": False} | config)
     app.logger.disabled = True
     app.session_interface = interface

@@ -126,21 +126,21 @@ def test_the_good_cookies_of_these_tests_are_good():
 
 
 @given(raw=st.binary(max_size=200))
-@examples(400)
+@examples(200)
 def test_any_bytes_as_header(raw):
     """Any bytes as the whole Cookie header are answered with 200."""
     send(raw.decode("latin1"))
 
 
 @given(raw=st.binary(max_size=100))
-@examples(400)
+@examples(200)
 def test_any_bytes_as_value(raw):
     """Any bytes as the session's cookie are answered with 200, and an empty session."""
     sent(raw.decode("latin1"))
 
 
-@given(text=st.text("ab.-_=;, \"\\\t\x00\x1c\x7f\x85\xa0\xe9\xff", max_size=30))
-@examples(400)
+@given(text=st.text('ab.-_=;, "\\\t\x00\x1c\x7f\x85\xa0\xe9\xff', max_size=30))
+@examples(200)
 def test_awkward_characters_as_value(text):
     """Separators, quotes, spaces and control characters are answered with 200."""
     sent(text)
@@ -199,7 +199,7 @@ def test_every_insertion_into_a_good_cookie(extra):
     kinds=st.tuples(st.sampled_from(GOOD), st.sampled_from(GOOD)),
     cuts=st.tuples(st.integers(0, 300), st.integers(0, 300)),
 )
-@examples(400)
+@examples(200)
 def test_splices_of_good_cookies(kinds, cuts):
     """The beginning of one good cookie and the end of another make no good one."""
     one, other = good(kinds[0]), good(kinds[1])
@@ -214,7 +214,8 @@ def test_splices_of_good_cookies(kinds, cuts):
 
 def signature_over(value: bytes) -> str:
     """Return anything at all with a good signature behind it."""
-    return Signer(SECRET, salt=b"cookie-session", key_derivation="hmac").sign(value).decode("latin1")
+    signer = Signer(SECRET, salt=b"cookie-session", key_derivation="hmac")
+    return signer.sign(value).decode("latin1")
 
 
 def stamped(payload: bytes, stamp: bytes | int = START) -> str:
@@ -231,7 +232,7 @@ def test_the_signatures_of_these_tests_are_good():
 
 
 @given(payload=st.binary(max_size=80), compressed=st.booleans())
-@examples(500)
+@examples(250)
 def test_any_payload_under_a_good_signature(payload, compressed):
     """Any bytes under a good signature are answered with 200."""
     sent(stamped(base64_encode(payload)))
@@ -241,7 +242,7 @@ def test_any_payload_under_a_good_signature(payload, compressed):
 
 
 @given(value=st.binary(max_size=60))
-@examples(400)
+@examples(200)
 def test_any_text_under_a_good_signature(value):
     """Anything that isn't even payload and time is answered with 200, signed or not."""
     sent(signature_over(value))
@@ -333,7 +334,7 @@ def test_any_time_under_a_good_signature(stamp):
 
 
 @given(stamp=st.one_of(st.binary(max_size=12), st.integers(0, 2**70)))
-@examples(300)
+@examples(150)
 def test_random_times_under_a_good_signature(stamp):
     """Random times get the verdict that Flask gives them."""
     sent(stamped(base64_encode(b'{"a":1}'), stamp))

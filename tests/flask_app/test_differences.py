@@ -248,7 +248,7 @@ def test_the_limit_of_the_warning_is_that_of_flask(extra, now):
 
 
 def test_a_policy_may_refuse_large_cookies(now):
-    """With ``OnLargeCookie.REFUSE`` an error names size, limit and largest keys; nothing is sent."""
+    """With ``OnLargeCookie.REFUSE`` nothing is sent; an error names size, limit, largest keys."""
     app = make_app(
         ours.SecureCookieSessionInterface(Policy(on_large_cookie=OnLargeCookie.REFUSE)), views
     )
@@ -337,6 +337,14 @@ def test_a_serializer_that_makes_bytes_works(now):
 
 
 # Looks
+
+
+def test_an_update_in_place_is_kept_on_every_flask(now):
+    """``session |= {...}`` modifies, also where the running Werkzeug loses it."""
+    held = ours.SecureCookieSession()
+    held |= {"a": 1}
+    assert held.modified
+    assert held == {"a": 1}
 
 
 def test_every_look_counts_as_one_on_every_flask(now):

@@ -42,11 +42,16 @@ def keywords(attributes: Attributes) -> dict[str, Any]:
     return names
 
 
+def header(name: str, value: str, attributes: Attributes, expires: str | None) -> str:
+    """Return our text for a cookie with any value."""
+    return cookies.set_cookie(name, cookies.quoted(value), attributes, expires)
+
+
 def same(name: str, value: str, attributes: Attributes) -> None:
     """Demand that a cookie is set and deleted in the words that Werkzeug uses."""
     words = keywords(attributes)
     for expires in (None, DATE):
-        assert written(cookies.set_cookie, name, value, attributes, expires=expires) == written(
+        assert written(header, name, value, attributes, expires) == written(
             dump_cookie, name, value, expires=expires, max_size=0, **words
         )
     assert written(cookies.delete_cookie, name, attributes) == written(
@@ -81,7 +86,7 @@ def test_odd_domains_are_written_as_werkzeug_writes_them(domain):
     value=st.text(st.characters(exclude_categories=("Cs",)), max_size=20),
     path=st.none() | st.text(st.characters(exclude_categories=("Cs",)), max_size=8),
 )
-@examples(1500)
+@examples(600)
 def test_any_name_value_and_path_is_written_as_werkzeug_writes_it(name, value, path):
     """Names, values that need quoting, and paths give Werkzeug's text."""
     same(name, value, Attributes(path=path))
@@ -101,9 +106,9 @@ def test_responses_get_the_headers_that_their_own_methods_add(expires):
     if HAS_PARTITIONED:
         attributes = attributes._replace(partitioned=True)
     ours, theirs = flask.Response(), flask.Response()
-    set_cookie(ours, "session", "value", attributes, expires)
+    set_cookie(ours, "session", "a value", attributes, expires, quoted=True)
     drop_cookie(ours, "session", attributes)
-    theirs.set_cookie("session", "value", expires=expires, **keywords(attributes))
+    theirs.set_cookie("session", "a value", expires=expires, **keywords(attributes))
     theirs.delete_cookie("session", **keywords(attributes))
     assert list(ours.headers) == list(theirs.headers)
 
@@ -137,7 +142,8 @@ VALUES = st.one_of(
     st.sampled_from(
         [
             *("", "v", "session", "session=x", "a=b", "a.b-c_d", '"quoted"', '"', '""', '"a', 'a"'),
-            *('"a;b"', '"a\\"b"', '"\\054\\303\\251"', '"\\400"', "\\054", " v", "v ", "\tv\t", "a b"),
+            *('"a;b"', '"a\\"b"', '"\\054\\303\\251"', '"\\400"', "\\054"),
+            *(" v", "v ", "\tv\t", "a b"),
             *("\x0bv", "v\x0c", "\x1cv", "v\x1d", "\x1e", "v\x1f", "\rv", "v\n", "\x85v", "v\xa0"),
             *("é".encode().decode("latin1"), "\xff", "\x00", "x" * 5000, "%20", "'v'", ",", "v,w"),
             *("; session=y", ';session="y"', "=", "==", "=v"),
@@ -153,14 +159,14 @@ HEADERS = st.lists(st.tuples(NAMES, EQUALS, VALUES, SEPARATORS), max_size=5).map
 
 
 @given(header=HEADERS, name=st.sampled_from(["session", "a", "sessio", "my_session"]))
-@examples(2500)
+@examples(2000)
 def test_cookies_are_found_as_werkzeug_finds_them(header, name):
     """In any Cookie header we find the value that Werkzeug finds."""
     found(header, name)
 
 
 @given(header=st.text(st.characters(max_codepoint=0xFF), max_size=60))
-@examples(500)
+@examples(300)
 def test_any_text_may_surround_a_cookie(header):
     """Whatever text stands before and behind a cookie, we find what Werkzeug finds."""
     found(header)
@@ -190,21 +196,31 @@ def test_every_character_around_a_cookie(code):
         found(header)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("sessión", "ключ", "a.b", "a+b", "__Host-session", "s", "(", "[a]", "$a", "é", "\xff"),
-        *("a b", " a", "a ", "a=b", "=", "", "a;b", ";", '"a"', 'a"', "a\tb", "\x1ca", "a\xa0"),
-    ],
-)
-def test_odd_names_are_found_as_werkzeug_finds_them(name):
-    """A name that is not ASCII, or that no cookie can have, is found where Werkzeug finds it."""
+def found_everywhere(name: str) -> None:
+    """Demand of headers with a name in several places that we find what Werkzeug finds."""
     for sent in (name, name.encode().decode("latin1")):
         if all(ord(character) < 0x100 for character in sent):
             found(f"{sent}=v", name)
             found(f"other=1; {sent}=v", name)
             found(f"{sent}={sent}={sent}", name)
             found(f"x{sent}=w; {sent}=v; {sent}=u", name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["sessión", "ключ", "a.b", "a+b", "__Host-session", "(", "[a]", "$a", "é", "\xff", "a\xa0"],
+)
+def test_odd_names_are_found_as_werkzeug_finds_them(name):
+    """A name that is not ASCII, or means something elsewhere, is found where Werkzeug finds it."""
+    found_everywhere(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", " a", "a ", "a=b", "=", "", "a;b", ";", '"a"', 'a"', "a\tb", "\x1ca", "a\n"]
+)
+def test_a_name_that_no_cookie_can_have_is_found_as_rarely_as_by_werkzeug(name):
+    """A name with spaces, quotes or separators is read no better than Werkzeug reads it."""
+    found_everywhere(name)
 
 
 def test_names_that_mean_something_elsewhere_are_found():

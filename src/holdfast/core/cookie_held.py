@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from holdfast.core.session import Session, Source
@@ -28,7 +28,7 @@ class Codec(Source, Protocol):
 
     @property
     def encode(self) -> Callable[[dict[str, Any]], Any]:
-        """What makes of contents what they are before compression, encryption and signature."""
+        """What makes of contents what their size is measured by."""
         ...
 
     def dump(self, contents: dict[str, Any]) -> str:
@@ -57,25 +57,32 @@ def open_session(session_class: Callable[..., Any], codec: Codec, token: str | N
 
     It is empty where there is no cookie.
     """
-    if token and _loads_late(session_class):
-        return session_class.unopened(codec, token)  # type: ignore[attr-defined]
+    if token and isinstance(session_class, type):
+        cls: Any = session_class
+        if _has_stock_loading(cls):
+            return cls.unopened(codec, token)
     contents, loaded = codec.load(token) if token else ({}, None)
     # A copy: a class may keep what it is given, and a codec may remember it.
     session = session_class(dict(contents)) if contents else session_class()
     if isinstance(session, Session):
-        session._loaded = loaded
-        session._source = codec if token else None
+        session._source, session._loaded = codec, loaded
         session._accessed = False  # a look in a constructor is none of the application's
     return session
 
 
-@functools.cache
-def _loads_late(session_class: Callable[..., Any]) -> bool:
+@functools.lru_cache(maxsize=64)
+def _has_stock_loading(cls: Any) -> bool:
     """Whether a class takes its contents as :class:`Session` does, so that they can come later."""
+    return issubclass(cls, Session) and cls.__init__ is Session.__init__
+
+
+@functools.lru_cache(maxsize=64)
+def _has_stock_flags(cls: Any) -> bool:
+    """Whether a class is modified and permanent as :class:`Session` is."""
     return (
-        isinstance(session_class, type)
-        and issubclass(session_class, Session)
-        and session_class.__init__ is Session.__init__
+        issubclass(cls, Session)
+        and cls.modified is Session.modified
+        and cls.permanent is Session.permanent
     )
 
 
@@ -98,13 +105,14 @@ def commit(
     ``wants`` is asked in place of :func:`wants_cookie` where an adapter lets applications decide.
     """
     accessed: bool = session.accessed
-    if not accessed and wants is None and isinstance(session, Session):
+    cls: Any = type(session)
+    if not accessed and wants is None and _has_stock_flags(cls):
         # Never looked at: nothing is loaded but for a permanent session's refresh.
         token = session._token
         if (
             token is not None
             and not session._modified
-            and not (refresh and session._source.may_be_permanent(token))  # type: ignore[union-attr]
+            and not (refresh and session._source.may_be_permanent(token))
         ):
             return KEEP, False
     if session:
@@ -121,16 +129,8 @@ def dump(session: Any, codec: Codec) -> str:
     """Return the cookie's text for a session: the same payload again where nothing changed."""
     if not isinstance(session, Session):
         return codec.dump(dict(session))
-    if session._loaded is not None and not session.rewritten:
+    if session._loaded is not None and not (session.modified or session._written):
         text = codec.reissue(session._loaded)
         if text is not None:
             return text
-    return codec.dump(dict.copy(session))
-
-
-def largest_keys(
-    session: Mapping[str, Any], codec: Codec, count: int = 3
-) -> tuple[tuple[str, int], ...]:
-    """Return the ``count`` largest top-level keys with the bytes that each takes, largest first."""
-    sizes = [(key, len(codec.encode({key: value}))) for key, value in session.items()]
-    return tuple(sorted(sizes, key=lambda size: -size[1])[:count])
+    return codec.dump(session._raw())

@@ -60,9 +60,12 @@ def secret_bytes(secret: object, name: str) -> bytes:
     """
     if isinstance(secret, str):
         return secret.encode()
-    if isinstance(secret, bytes):
-        return secret
-    msg = f"{name} must be str or bytes, not {type(secret).__name__}"
+    if isinstance(secret, bytes | bytearray):
+        return bytes(secret)
+    msg = (
+        f"{name} must be text or bytes, not {type(secret).__name__}; this makes a good one:"
+        " python -c 'import secrets; print(secrets.token_hex())'"
+    )
     raise ConfigurationError(msg)
 
 

@@ -24,9 +24,9 @@ class Policy:
     """What an application decides about its sessions.
 
     ``max_bytes``
-        The most bytes that the contents of a session may have when a cookie is decompressed;
-        1 MiB by default. A larger one makes an empty session: a few kilobytes of cookie could
-        otherwise claim a gigabyte of memory, if a secret key leaks.
+        The most bytes that the contents of a session may have, before compression; 1 MiB by
+        default. Writing more raises :exc:`holdfast.SessionTooLarge`; a cookie that holds more
+        makes an empty session, and is decompressed no further.
     ``on_large_cookie``
         What happens to a cookie that browsers would drop; a warning by default.
     """

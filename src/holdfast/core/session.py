@@ -10,6 +10,7 @@ between the two, and what it does on every call is what this class does once.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -19,6 +20,7 @@ from uuid import UUID
 from holdfast.errors import SessionUnavailable
 
 if TYPE_CHECKING:
+    from _collections_abc import dict_items, dict_keys, dict_values
     from typing import Self
 
 SomeSession = TypeVar("SomeSession", bound="Session")
@@ -29,6 +31,11 @@ _MISSING: Any = object()
 FIXED = frozenset(
     {str, int, float, bool, type(None), bytes, date, datetime, UUID, Decimal, complex}
 )
+
+
+# Threads that share a session wait for the one that loads it. Re-entrant, since what loads may
+# look at the session.
+_LOADING = threading.RLock()
 
 
 class Source(Protocol):
@@ -42,7 +49,7 @@ class Source(Protocol):
         """Return whether ``contents``, when stored, would be exactly what was loaded."""
         ...
 
-    def mark(self, contents: dict[str, Any]) -> Any:
+    def snapshot(self, contents: dict[str, Any]) -> Any:
         """Return what :meth:`holds` takes in place of what was loaded, to mean ``contents``."""
         ...
 
@@ -59,7 +66,7 @@ class Session(dict[str, Any]):
     _source: Source | None = None  # None: a session that began empty
     _token: str | None = None  # what the contents are yet to be loaded from
     _loaded: Any = None  # what the source said of the contents when it loaded them
-    _marked: Any = None  # the same of the contents when `modified` was last set to False
+    _snapshot: Any = None  # the same of the contents when `modified` was last set to False
 
     _accessed = False
     _modified = False
@@ -84,6 +91,10 @@ class Session(dict[str, Any]):
     def _look(self) -> None:
         self.accessed = True
 
+    def _raw(self) -> dict[str, Any]:
+        # By its items: dict.copy() would ask the methods below, since there is an __iter__.
+        return dict(dict.items(self))
+
     def _mark_written(self) -> None:
         self._modified = self._written = True
 
@@ -98,12 +109,18 @@ class Session(dict[str, Any]):
 
     @accessed.setter
     def accessed(self, value: bool) -> None:
-        if value and not self._accessed and self._token is not None and self._source is not None:
+        if value and not self._accessed and self._token is not None:
+            with _LOADING:
+                self._load()
+        self._accessed = bool(value)
+
+    def _load(self) -> None:
+        # Once only, and `_token` last: another thread of the same request may be looking.
+        if self._token is not None and self._source is not None:
             contents, self._loaded = self._source.load(self._token)
-            self._token = None
             dict.clear(self)
             dict.update(self, contents)
-        self._accessed = bool(value)
+            self._token = None
 
     @property
     def modified(self) -> bool:
@@ -116,7 +133,7 @@ class Session(dict[str, Any]):
             self._lent
             and not self._modified
             and self._source is not None
-            and not self._source.holds(self._marked or self._loaded, dict.copy(self))
+            and not self._source.holds(self._snapshot or self._loaded, self._raw())
         ):
             self._mark_written()
         return self._modified
@@ -127,7 +144,7 @@ class Session(dict[str, Any]):
         if not value and self._source is not None and self._token is None:
             # What was changed so far counts for the next writing, but causes none.
             self._written = self._written or self._lent
-            self._marked = self._source.mark(dict.copy(self))
+            self._snapshot = self._source.snapshot(self._raw())
 
     @property
     def permanent(self) -> bool:
@@ -141,11 +158,6 @@ class Session(dict[str, Any]):
     def permanent(self, value: bool) -> None:
         self["_permanent"] = bool(value)
 
-    @property
-    def rewritten(self) -> bool:
-        """Whether the contents may differ from what was loaded, whatever ``modified`` says."""
-        return self.modified or self._written
-
     # Reading
 
     def __getitem__(self, key: str) -> Any:
@@ -156,7 +168,7 @@ class Session(dict[str, Any]):
             self._lent = True
         return value
 
-    def get(self, key: str, default: Any = None, /) -> Any:
+    def get(self, key: str, /, default: Any = None) -> Any:
         if not self._accessed:
             self._look()
         value = dict.get(self, key, default)
@@ -164,13 +176,13 @@ class Session(dict[str, Any]):
             self._lent = True
         return value
 
-    def values(self) -> Any:
+    def values(self) -> dict_values[str, Any]:
         if not self._accessed:
             self._look()
         self._lent = True
         return dict.values(self)
 
-    def items(self) -> Any:
+    def items(self) -> dict_items[str, Any]:
         if not self._accessed:
             self._look()
         self._lent = True
@@ -180,7 +192,7 @@ class Session(dict[str, Any]):
         if not self._accessed:
             self._look()
         self._lent = True
-        return dict.copy(self)
+        return self._raw()
 
     def __or__(self, other: Any) -> Any:
         if not self._accessed:
@@ -194,7 +206,7 @@ class Session(dict[str, Any]):
         self._lent = True
         return dict.__ror__(self, other)
 
-    def keys(self) -> Any:
+    def keys(self) -> dict_keys[str, Any]:
         if not self._accessed:
             self._look()
         return dict.keys(self)
@@ -222,11 +234,15 @@ class Session(dict[str, Any]):
     def __eq__(self, other: object) -> bool:
         if not self._accessed:
             self._look()
+        if isinstance(other, Session):
+            other._look()
         return dict.__eq__(self, other)
 
     def __ne__(self, other: object) -> bool:
         if not self._accessed:
             self._look()
+        if isinstance(other, Session):
+            other._look()
         return dict.__ne__(self, other)
 
     __hash__ = None  # as for every mutable mapping
@@ -244,8 +260,11 @@ class Session(dict[str, Any]):
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         if not self._accessed:
             self._look()
-        state = {"_accessed": True, "_modified": self.modified, "_written": self._written}
-        return type(self), (dict.copy(self),), state
+        state = {**vars(self), "_modified": self.modified}
+        for tie in ("_source", "_token", "_loaded", "_snapshot", "_lent"):
+            state.pop(tie, None)  # a copy belongs to no request
+        self._lent = True
+        return type(self), (self._raw(),), state
 
     # Writing
 
@@ -284,9 +303,14 @@ class Session(dict[str, Any]):
         return item
 
     def setdefault(self, key: str, default: Any = None) -> Any:
-        if key not in self:
-            self[key] = default
-        return self[key]
+        if not self._accessed:
+            self._look()
+        if not dict.__contains__(self, key):
+            self._mark_written()
+        value = dict.setdefault(self, key, default)
+        if type(value) not in FIXED:
+            self._lent = True
+        return value
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         if not self._accessed:
@@ -295,7 +319,10 @@ class Session(dict[str, Any]):
         self._mark_written()
 
     def __ior__(self, other: Any) -> Self:  # type: ignore[override]  # any mapping, as dict does
-        self.update(other)
+        if not self._accessed:
+            self._look()
+        dict.update(self, other)
+        self._mark_written()
         return self
 
 

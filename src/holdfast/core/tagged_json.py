@@ -29,6 +29,7 @@ from holdfast.core.tags import (
 )
 
 _SCALARS = frozenset({str, int, bool, type(None)})
+_DEEPEST = 64
 _encode_plain = msgspec.json.Encoder(order="sorted").encode
 _decode_plain = msgspec.json.Decoder().decode
 
@@ -182,30 +183,34 @@ class TaggedJSONSerializer:
         return value
 
 
-def _is_plain(value: dict[Any, Any]) -> bool:
-    """Whether msgspec writes a dict exactly as the standard library does and no tag is needed."""
+def _is_plain(value: dict[Any, Any], depth: int = _DEEPEST) -> bool:
+    """Whether msgspec writes a dict exactly as the standard library does and no tag is needed.
+
+    Below ``depth`` the general way decides, so that what Flask can't write is not written here.
+    """
     for key, item in value.items():
         if type(key) is not str:
             return False
         kind = type(item)
         if kind in _SCALARS:
             continue
-        if kind is dict:
-            if not _is_plain(item):
+        if kind is dict and depth:
+            if not _is_plain(item, depth - 1):
                 return False
-        elif not _is_plain_item(kind, item):
+        elif not _is_plain_item(kind, item, depth):
             return False
     return len(value) != 1 or not next(iter(value)).startswith(" ")
 
 
-def _is_plain_item(kind: type, value: Any) -> bool:
-    if kind is list:
+def _is_plain_item(kind: type, value: Any, depth: int) -> bool:
+    if kind is list and depth:
+        depth -= 1
         for item in value:
             kind = type(item)
-            if kind is dict:
-                if not _is_plain(item):
+            if kind is dict and depth:
+                if not _is_plain(item, depth - 1):
                     return False
-            elif kind not in _SCALARS and not _is_plain_item(kind, item):
+            elif kind not in _SCALARS and not _is_plain_item(kind, item, depth):
                 return False
         return True
     # Outside this range repr() and msgspec write exponents differently; NaN compares false.

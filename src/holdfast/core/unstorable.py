@@ -1,4 +1,4 @@
-"""Say which value of a session can't be stored: the path to it, and why."""
+"""Say what of a session can't be stored: the path to a value and why, or what takes the room."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from holdfast.errors import UnstorableValue
 
 # What a serializer raises for a value it can't write.
-ERRORS = (TypeError, ValueError, RecursionError)
+ERRORS = (TypeError, ValueError, OverflowError, RecursionError)
 
 _DEEPEST = 64
 
@@ -29,7 +29,18 @@ def explain(
         if len(within) == _DEEPEST:
             return UnstorableValue(path, f"it is nested more than {_DEEPEST} deep")
         within.append(id(value))
-    return UnstorableValue(path or "the top", f"it is a {type(value).__name__}; {error}")
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                reason = f"its keys must all be text, and {key!r} is of type {type(key).__name__}"
+                return UnstorableValue(path or "the top", reason)
+    # Not the error's own words, in which an application's provider may quote the value.
+    reason = f"it is a {type(value).__name__}, and "
+    if type(error) is TypeError:
+        reason += "neither JSON nor a tag has that type"
+    else:
+        reason += f"encoding it raises {type(error).__name__}"
+    return UnstorableValue(path or "the top", reason)
 
 
 def _failing_part(
@@ -53,3 +64,11 @@ def _parts(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, list | tuple):
         for index, part in enumerate(value):
             yield f"{path}[{index}]", part
+
+
+def largest_keys(
+    contents: Mapping[str, Any], encode: Callable[[Any], Any], count: int = 3
+) -> tuple[tuple[str, int], ...]:
+    """Return the ``count`` largest top-level keys with the bytes that each takes, largest first."""
+    sizes = [(key, len(encode({key: value}))) for key, value in contents.items()]
+    return tuple(sorted(sizes, key=lambda size: -size[1])[:count])

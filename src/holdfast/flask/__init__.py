@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from holdfast.flask.extension import Holdfast
 from holdfast.flask.interface import SessionInterface
+from holdfast.flask.secure_cookie import SecureCookieSessionInterface
 from holdfast.flask.sessions import (
     NullSession,
     SecureCookieSession,
@@ -24,7 +25,6 @@ from holdfast.flask.sessions import (
     session,
     session_json_serializer,
 )
-from holdfast.flask.signed import SecureCookieSessionInterface
 
 __all__ = [
     "Holdfast",

@@ -7,6 +7,7 @@ class has ways of its own, those are asked instead.
 from __future__ import annotations
 
 import functools
+import inspect
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +22,8 @@ if TYPE_CHECKING:
     from flask import Flask, Request, Response
 
 
-# Longer Cookie headers are left to Werkzeug, so that remembering them can't fill the memory.
-_LONGEST = 4096
-
-# Classes of requests found to read cookies as Flask's does.
-_reading_as_flask: set[Any] = set()
+# The longest Cookie header that is remembered, in bytes.
+_REMEMBERED = 4096
 
 
 def find_cookie(request: Request, name: str) -> str | None:
@@ -35,14 +33,15 @@ def find_cookie(request: Request, name: str) -> str | None:
     replaced.
     """
     header: str = request.environ.get("HTTP_COOKIE", "")
-    if type(request) in _reading_as_flask or _reads_as_flask(request):
+    cls: Any = type(request)
+    if _has_stock_cookies(cls):
         if not header:
             return None
-        if len(header) <= _LONGEST:
-            try:
-                return cookies.find(header, name)
-            except cookies.Ambiguous:
-                pass
+        try:
+            find = cookies.find_known if len(header) <= _REMEMBERED else cookies.find
+            return find(header, name)
+        except cookies.Ambiguous:
+            pass
     try:
         return request.cookies.get(name)
     except UnicodeError:
@@ -50,12 +49,11 @@ def find_cookie(request: Request, name: str) -> str | None:
         return parse_cookie(text).get(name)
 
 
-def _reads_as_flask(request: Request) -> bool:
-    cls: Any = type(request)
-    if cls.cookies is not flask.Request.cookies:
-        return False
-    _reading_as_flask.add(cls)
-    return True
+@functools.lru_cache(maxsize=64)
+def _has_stock_cookies(cls: Any) -> bool:
+    # Remembered, since Werkzeug answers a look at the class itself in Python.
+    stock: bool = cls.cookies is flask.Request.cookies
+    return stock
 
 
 def set_cookie(  # noqa: PLR0913, PLR0917  # what Werkzeug's takes, and `quoted`
@@ -122,6 +120,10 @@ def max_cookie_size(app: Flask, response: Response) -> int:
 
 def _keywords(attributes: Attributes) -> dict[str, Any]:
     keywords = attributes._asdict()
-    if not attributes.partitioned:
-        del keywords["partitioned"]  # Werkzeug knows it from 3.1 on
+    if not _KNOWS_PARTITIONED:
+        del keywords["partitioned"]
     return keywords
+
+
+# From Werkzeug 3.1 on.
+_KNOWS_PARTITIONED = "partitioned" in inspect.signature(flask.Response.set_cookie).parameters

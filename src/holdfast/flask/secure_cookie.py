@@ -14,10 +14,11 @@ from itsdangerous import URLSafeTimedSerializer
 
 from holdfast.core import cookie_held, keys
 from holdfast.core.cookie_held import DROP, SET, Codec
-from holdfast.core.cookies import BROWSER_LIMIT, Attributes
+from holdfast.core.cookies import BROWSER_LIMIT, Attributes, quoted
 from holdfast.core.policy import OnLargeCookie, Policy
-from holdfast.core.signed import SignedCodec
+from holdfast.core.signed_codec import SignedCodec
 from holdfast.core.signing import TimedSigner
+from holdfast.core.unstorable import largest_keys
 from holdfast.errors import (
     ConfigurationError,
     CookieTooLarge,
@@ -25,7 +26,7 @@ from holdfast.errors import (
     WeakSecretKey,
     describe_sizes,
 )
-from holdfast.flask import codecs
+from holdfast.flask import configuration
 from holdfast.flask.headers import (
     drop_cookie,
     find_cookie,
@@ -65,6 +66,9 @@ class SecureCookieSessionInterface(SessionInterface):
 
     def __init__(self, policy: Policy | None = None) -> None:
         if policy is not None:
+            if not isinstance(policy, Policy):
+                msg = f"policy must be a holdfast.Policy, not {type(policy).__name__}"
+                raise ConfigurationError(msg)
             self.policy = policy
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
@@ -75,7 +79,7 @@ class SecureCookieSessionInterface(SessionInterface):
         """
         if not app.secret_key:
             return None
-        secrets: list[Any] = [*filter(None, codecs.fallback_keys(app)), app.secret_key]
+        secrets: list[Any] = [*filter(None, configuration.fallback_keys(app)), app.secret_key]
         return URLSafeTimedSerializer(
             secrets,
             salt=self.salt,
@@ -102,22 +106,23 @@ class SecureCookieSessionInterface(SessionInterface):
     ) -> None:
         """Set or delete the cookie as the session asks, and have the response vary by it."""
         refresh = app.config["SESSION_REFRESH_EACH_REQUEST"]
-        if (
-            type(self).should_set_cookie is SessionInterface.should_set_cookie
-            and "should_set_cookie" not in self.__dict__
-        ):
+        if configuration.is_stock(self.should_set_cookie, SessionInterface.should_set_cookie):
             action, vary = cookie_held.commit(session, refresh)
         else:
             wants = partial(self.should_set_cookie, app, session)
             action, vary = cookie_held.commit(session, refresh, wants)
-        if vary:
-            vary_by_cookie(response)
+        if not vary:
+            return
+        accessed = session.accessed
+        if accessed:
+            vary_by_cookie(response)  # before anything can fail
         if action is SET:
-            accessed = session.accessed
             self._set_cookie(app, session, response)
             session.accessed = accessed  # what is asked here is no look of the application's
         elif action is DROP:
             drop_cookie(response, self.get_cookie_name(app), self._attributes(app))
+        if not accessed:
+            vary_by_cookie(response)
 
     def _set_cookie(self, app: Flask, session: Any, response: Response) -> None:
         codec = self._codec(app)
@@ -128,12 +133,14 @@ class SecureCookieSessionInterface(SessionInterface):
         expires = self.get_expiration_time(app, session)
         value = cookie_held.dump(session, codec)
         refuse = self.policy.on_large_cookie is OnLargeCookie.REFUSE
-        if refuse and (size := len(name.encode()) + len(value)) > BROWSER_LIMIT:
-            largest = cookie_held.largest_keys(session, codec)
-            raise CookieTooLarge(name, size, BROWSER_LIMIT, largest)
+        if refuse:
+            size = len(name.encode()) + len(quoted(value) if codec.quoted else value)
+            if size > BROWSER_LIMIT:
+                largest = largest_keys(session, codec.encode)
+                raise CookieTooLarge(name, size, BROWSER_LIMIT, largest)
         length = set_cookie(response, name, value, self._attributes(app), expires, codec.quoted)
         if not refuse and 0 < (limit := max_cookie_size(app, response)) < length:
-            largest = cookie_held.largest_keys(session, codec)
+            largest = largest_keys(session, codec.encode)
             warnings.warn(
                 f"The '{name}' cookie is too large: {length} bytes, of which its value takes"
                 f" {len(value)}; MAX_COOKIE_SIZE is {limit}. Browsers may ignore it without a"
@@ -159,25 +166,27 @@ class SecureCookieSessionInterface(SessionInterface):
             app,
             config["SECRET_KEY"],
             config.get("SECRET_KEY_FALLBACKS"),
+            app.json,
             self.salt,
             self.key_derivation,
             self.digest_method,
             self.serializer,
+            self.policy,
             type(self).get_signing_serializer,
             self.__dict__.get("get_signing_serializer"),
         )
         made = self._made
         if made[0] == inputs:
             return made[1]
-        if not codecs.is_own(
+        if not configuration.is_stock(
             self.get_signing_serializer, SecureCookieSessionInterface.get_signing_serializer
         ):
             serializer = self.get_signing_serializer(app)
-            return None if serializer is None else codecs.SerializerCodec(serializer, app)
+            return None if serializer is None else configuration.SerializerCodec(serializer, app)
         if not app.secret_key:
             return None
         codec = self._make_codec(app)
-        if codecs.has_stock_attributes(type(app)):
+        if configuration.has_stock_attributes(type(app)):
             # A copy, since the list may be changed in place.
             self._made = (*inputs[:2], copy.copy(inputs[2]), *inputs[3:]), codec
         return codec
@@ -190,12 +199,12 @@ class SecureCookieSessionInterface(SessionInterface):
             for secret in self._secrets(app)
         ]
         signer = TimedSigner(derived, digest_method)
-        return codecs.make_signed(app, signer, self.serializer, self.policy)
+        return configuration.make_signed(app, signer, self.serializer, self.policy)
 
     def _secrets(self, app: Flask) -> list[bytes]:
         """Return the secret keys, the current one first, and warn of weak ones, once of each."""
         secrets = []
-        for index, secret in enumerate([app.secret_key, *codecs.fallback_keys(app)]):
+        for index, secret in enumerate([app.secret_key, *configuration.fallback_keys(app)]):
             name = f"SECRET_KEY_FALLBACKS[{index - 1}]" if index else "SECRET_KEY"
             if secret:
                 secrets.append(keys.secret_bytes(secret, name))

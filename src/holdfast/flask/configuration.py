@@ -11,7 +11,6 @@ import inspect
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from flask.json.provider import DefaultJSONProvider
 from itsdangerous import BadSignature
 
 from holdfast.core import tagged_json
-from holdfast.core.signed import SignedCodec
+from holdfast.core.signed_codec import SignedCodec, same
 from holdfast.core.unstorable import ERRORS, explain
 from holdfast.errors import ConfigurationError
 from holdfast.flask.sessions import TaggedJSONSerializer
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("holdfast")
 
 
-def is_own(method: Callable[..., Any], original: Callable[..., Any]) -> bool:
+def is_stock(method: Callable[..., Any], original: Callable[..., Any]) -> bool:
     """Return whether a bound method is ``original``, not overridden by a class or an instance."""
     return getattr(method, "__func__", None) is original
 
@@ -62,23 +61,26 @@ def fallback_keys(app: Flask) -> list[Any]:
     if isinstance(fallbacks, str | bytes):
         msg = "SECRET_KEY_FALLBACKS must be a list of keys, not a single one; put it in a list"
         raise ConfigurationError(msg)
-    return list(fallbacks)
+    try:
+        return list(fallbacks)
+    except TypeError:
+        msg = f"SECRET_KEY_FALLBACKS must be a list of keys, not {type(fallbacks).__name__}"
+        raise ConfigurationError(msg) from None
 
 
 def make_signed(app: Flask, signer: TimedSigner, serializer: Any, policy: Policy) -> SignedCodec:
     """Return the codec of an application whose signing is not overridden."""
-    if (
+    tagged = (
         isinstance(serializer, TaggedJSONSerializer)
-        and is_own(serializer.dumps, TaggedJSONSerializer.dumps)
-        and is_own(serializer.loads, TaggedJSONSerializer.loads)
-    ):
-        encode, decode = _tagged_coding(app, serializer)
-    else:
-        encode, decode = _foreign_coding(serializer)
+        and is_stock(serializer.dumps, TaggedJSONSerializer.dumps)
+        and is_stock(serializer.loads, TaggedJSONSerializer.loads)
+    )
+    encode, decode = _tagged_coding(app, serializer) if tagged else _foreign_coding(serializer)
     return SignedCodec(
         signer,
         encode=encode,
         decode=decode,
+        canonical=tagged and type(app.json) is DefaultJSONProvider,
         window=window_of(app),
         max_bytes=policy.max_bytes,
         undecodable=log_undecodable,
@@ -98,6 +100,7 @@ def _tagged_coding(app: Flask, serializer: TaggedJSONSerializer) -> _Coding:
         provider = app.json
         stock = (
             type(provider) is DefaultJSONProvider
+            and "dumps" not in provider.__dict__
             and provider.sort_keys is True
             and provider.ensure_ascii is True
             and provider.default is _STOCK_DEFAULT
@@ -106,7 +109,7 @@ def _tagged_coding(app: Flask, serializer: TaggedJSONSerializer) -> _Coding:
 
     def decode(data: bytes) -> Any:
         provider = app.json
-        stock = type(provider) is DefaultJSONProvider
+        stock = type(provider) is DefaultJSONProvider and "loads" not in provider.__dict__
         return serializer.decode(data, tagged_json.STANDARD if stock else provider)
 
     return encode, decode
@@ -143,18 +146,16 @@ def window_of(app: Flask) -> Callable[[], tuple[int, int]]:
 
 
 def log_undecodable(error: Exception) -> None:
-    """Say in the log that a good signature stood over contents that can't be read."""
+    """Say in the log that a cookie can't be decoded, and where; never what it holds."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = "" if place is None else f", {place.tb_frame.f_code.co_filename}:{place.tb_lineno}"
     _log.warning(
-        "a correctly signed session cookie can't be decoded (%s); its session is empty",
+        "a session cookie with a good signature can't be decoded (%s%s); its session is empty",
         type(error).__name__,
+        where,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    """Contents at a moment, as a serializer encodes them."""
-
-    encoded: Any
 
 
 class SerializerCodec:
@@ -165,38 +166,30 @@ class SerializerCodec:
     def __init__(self, serializer: Any, app: Flask) -> None:
         self.serializer = serializer
         self.app = app
-        # Contents before signature, where the serializer can tell.
-        self.encode: Callable[[dict[str, Any]], Any] = getattr(serializer, "dump_payload", dict)
+        self.encode: Callable[[dict[str, Any]], Any] = serializer.dumps
 
-    def load(self, token: str) -> tuple[Mapping[str, Any], str | None]:
+    def load(self, token: str) -> tuple[Mapping[str, Any], dict[str, Any] | None]:
         """Return the contents; empty for whatever is not a good token."""
+        contents = self._contents(token)
+        # Not the same object, which the application is free to change.
+        return ({}, None) if contents is None else (contents, copy.deepcopy(contents))
+
+    def holds(self, loaded: dict[str, Any] | None, contents: dict[str, Any]) -> bool:
+        """Return whether ``contents`` would be written as what was loaded."""
+        return same(contents, loaded or {})
+
+    def snapshot(self, contents: dict[str, Any]) -> dict[str, Any]:
+        """Return what :meth:`holds` takes in place of what was loaded, to mean ``contents``."""
+        return copy.deepcopy(contents)
+
+    def _contents(self, token: str) -> dict[str, Any] | None:
         try:
             max_age = int(self.app.permanent_session_lifetime.total_seconds())
-            loaded = self.serializer.loads(token, max_age=max_age)
-            return dict(loaded or ()), token
+            return dict(self.serializer.loads(token, max_age=max_age) or ())
         except BadSignature:
-            return {}, None
+            return None
         except Exception as error:  # noqa: BLE001  # no cookie may make a request fail
             log_undecodable(error)
-            return {}, None
-
-    def holds(self, loaded: Any, contents: dict[str, Any]) -> bool:
-        """Return whether ``contents`` would be written as what was loaded."""
-        try:
-            if isinstance(loaded, _Mark):
-                before = loaded.encoded
-            else:
-                before = self.encode({} if loaded is None else dict(self.load(loaded)[0]))
-            same: bool = self.encode(contents) == before
-        except ERRORS:
-            return False  # so that saving is tried, and raises
-        return same
-
-    def mark(self, contents: dict[str, Any]) -> _Mark | None:
-        """Return what :meth:`holds` takes in place of what was loaded, to mean ``contents``."""
-        try:
-            return _Mark(self.encode(copy.deepcopy(contents)))
-        except ERRORS:
             return None
 
     def may_be_permanent(self, token: str) -> bool:  # noqa: ARG002  # it does not help

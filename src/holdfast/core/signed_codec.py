@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import binascii
+import contextvars
 import functools
 import marshal
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
 from holdfast.core.session import FIXED
 from holdfast.core.signing import TimedSigner, b64decode, pack, unpack
-from holdfast.core.unstorable import ERRORS, explain
+from holdfast.core.tagged_json import TaggedJSONSerializer
+from holdfast.core.unstorable import ERRORS, explain, largest_keys
+from holdfast.errors import SessionTooLarge
 
 _PERMANENT = b"_permanent"
 _ESCAPE = b"\\u"  # JSON may write any character as an escape
+_BYTES = b'" b"'
 
 
 # Tokens that verified, remembered twice over at the most; and the most bytes remembered of one.
@@ -33,32 +38,35 @@ class Verified:
     ``frozen``, the contents as marshal writes them, if it knows all their types.
     """
 
-    known = False
-    contents: dict[str, Any] | None = None
-    frozen: bytes | None = None
+    __slots__ = ("contents", "data", "frozen", "known", "payload", "permanent", "signed")
 
     def __init__(self, payload: bytes, signed: int, data: bytes) -> None:
         self.payload = payload
         self.signed = signed  # seconds since the epoch
         self.data = data
+        self.permanent: bool | None = None  # whether it may be; None: nobody asked
+        self.known = False
+        self.contents: dict[str, Any] | None = None
+        self.frozen: bytes | None = None
 
     def know(self, contents: dict[str, Any]) -> None:
         """Keep what spares work with the next request that brings the same token."""
         self.known = True
         if FIXED.issuperset(map(type, contents.values())):
             self.contents = contents
-            return
-        with suppress(ValueError):
-            self.frozen = marshal.dumps(contents, _BY_VALUE)
+        elif _BYTES not in self.data:  # marshal writes other buffers as bytes, too
+            with suppress(ValueError):
+                self.frozen = marshal.dumps(contents, _BY_VALUE)
 
 
 class SignedCodec:
     """Flask's signed format.
 
-    ``encode`` and ``decode`` turn contents into bytes and back; ``window`` returns the earliest
-    time of signing that is good now, and now, in whole seconds since the epoch; ``max_bytes``
-    bounds what a compressed payload may become; ``undecodable`` is told what went wrong when a
-    token that verifies can't be decoded.
+    ``encode`` and ``decode`` turn contents into bytes and back; ``canonical`` says that they
+    write equal contents as equal bytes, in JSON, and read equal bytes as equal contents.
+    ``window`` returns the earliest time of signing that is good now, and now, in whole seconds
+    since the epoch; ``max_bytes`` bounds the bytes of contents; ``undecodable`` is told what went
+    wrong when a token that verifies can't be decoded.
 
     Browsers send a cookie many times before it changes, so the last tokens that verified are
     remembered with what they hold: checking the signature and decompressing cost more than all
@@ -73,6 +81,7 @@ class SignedCodec:
         *,
         encode: Callable[[dict[str, Any]], bytes],
         decode: Callable[[bytes], Any],
+        canonical: bool,
         window: Callable[[], tuple[int, int]],
         max_bytes: int,
         undecodable: Callable[[Exception], None],
@@ -80,6 +89,7 @@ class SignedCodec:
         self.signer = signer
         self.encode = encode
         self.decode = decode
+        self.canonical = canonical
         self.window = window
         self.max_bytes = max_bytes
         self.undecodable = undecodable
@@ -100,20 +110,32 @@ class SignedCodec:
         if verified.contents is not None:
             return verified.contents, verified
         try:
-            contents = self.decode(verified.data)
-            if type(contents) is not dict:
-                contents = dict(contents or ())  # Flask takes pairs and null too
+            contents = self._decoded(verified.data)
+        except (MemoryError, RecursionError):
+            raise  # of the process, not of the cookie; the next look tries again
         except Exception as error:  # noqa: BLE001  # tags are open to applications: anything
             self.undecodable(error)
             return {}, None
-        if again and not verified.known:
+        if again and self.canonical and not verified.known:
             verified.know(contents)
         return contents, verified
+
+    def _decoded(self, data: bytes) -> dict[str, Any]:
+        try:
+            contents = self.decode(data)
+        except RecursionError:
+            # The caller may be deep in the stack, and the contents good.
+            contents = _on_a_fresh_stack(self.decode, data)
+        if type(contents) is not dict:
+            contents = dict(contents or ())  # Flask takes pairs and null too
+        return contents
 
     def holds(self, loaded: Verified | None, contents: dict[str, Any]) -> bool:
         """Return whether ``contents`` would be written as what was loaded."""
         if loaded is None:
             return not contents
+        if loaded is _WHATEVER:
+            return True
         if loaded.frozen is not None:
             # Equal bytes mean equal values of equal types; unequal ones mean nothing yet. This
             # takes less than half of encoding anew.
@@ -122,35 +144,47 @@ class SignedCodec:
                     return True
             except ValueError:
                 pass  # a value of another type is there now
+        before = self._decoded(loaded.data) if loaded.data else {}
+        if not self.canonical:
+            return same(contents, before)
         try:
+            # The same contents may have been written in another order or by another provider.
             data = self.encode(contents)
+            return data == loaded.data or data == self.encode(before)
         except ERRORS:
-            return False  # so that saving is tried, and raises
-        # The same contents may have been written in another order or by another provider.
-        return data == loaded.data or data == self.encode(dict(self.decode(loaded.data)))
+            return identical(contents, before)  # otherwise saving is tried, and raises
 
-    def mark(self, contents: dict[str, Any]) -> Verified | None:
+    def snapshot(self, contents: dict[str, Any]) -> Verified:
         """Return what :meth:`holds` takes in place of what was loaded, to mean ``contents``."""
         try:
             return Verified(b"", 0, self.encode(contents))
         except ERRORS:
-            return None
+            return _WHATEVER
 
     def may_be_permanent(self, token: str) -> bool:
         """Return False if what a token holds surely has no key ``_permanent``."""
-        if len(token) > _LONGEST:
+        if len(token) > _LONGEST or not self.canonical:
             return True
         if not token.startswith("."):
             return _plain_may_be_permanent(token)
         verified = self._recent.get(token) or self._verify(token)  # before it is decompressed
-        return verified is not None and _may_be_permanent(verified.data)
+        if verified is None:
+            return False
+        if verified.permanent is None:
+            verified.permanent = _may_be_permanent(verified.data)
+        return verified.permanent
 
     def dump(self, contents: dict[str, Any]) -> str:
-        """Return a token for ``contents``; raises :exc:`holdfast.UnstorableValue`."""
+        """Return a token for ``contents``.
+
+        Raises :exc:`holdfast.UnstorableValue` and :exc:`holdfast.SessionTooLarge`.
+        """
         try:
             data = self.encode(contents)
         except ERRORS as error:
             raise explain(self.encode, contents, error) from error
+        if len(data) > self.max_bytes:
+            raise SessionTooLarge(len(data), self.max_bytes, largest_keys(contents, self.encode))
         return self.signer.sign(pack(data), self.window()[1])
 
     def reissue(self, loaded: Verified) -> str:
@@ -168,11 +202,67 @@ class SignedCodec:
             if data is None:
                 return None
             verified = Verified(*opened, data)
-        if len(verified.data) <= _LONGEST:
+        # Both, since a token may be stuffed with characters that base64 passes over.
+        if len(verified.data) <= _LONGEST and len(token) <= _LONGEST:
             if len(self._recent) >= _REMEMBERED:
                 self._older, self._recent = self._recent, {}
             self._recent[token] = verified
         return verified
+
+
+# In place of a snapshot of contents that can't be encoded.
+_WHATEVER = Verified(b"", 0, b"")
+
+
+def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Return whether two contents are equal in value and, as far as tagged JSON knows, in type."""
+    try:
+        return _TAGGED.encode(one) == _TAGGED.encode(other)
+    except ERRORS:
+        return identical(one, other)
+
+
+def identical(one: Any, other: Any) -> bool:
+    """Return whether two values are equal and of the same types throughout."""
+    if type(one) is not type(other):
+        return False
+    try:
+        if isinstance(one, dict):
+            return one.keys() == other.keys() and all(
+                identical(value, other[key]) for key, value in one.items()
+            )
+        if isinstance(one, list | tuple):
+            return len(one) == len(other) and all(map(identical, one, other))
+        return bool(one == other)
+    except RecursionError:
+        return False
+
+
+_TAGGED = TaggedJSONSerializer()
+
+
+def _on_a_fresh_stack(function: Callable[[bytes], Any], data: bytes) -> Any:
+    """Return ``function(data)``; raise :exc:`ValueError` if that recurses too deep even so.
+
+    A :exc:`RecursionError` from here is the caller's: there is no room to start a thread.
+    """
+    results: list[Any] = []
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            results.append(function(data))
+        except RecursionError:
+            errors.append(ValueError("nested too deep"))
+        except Exception as error:  # noqa: BLE001  # it is raised again
+            errors.append(error)
+
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(run,))
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return results[0]
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
