@@ -84,7 +84,7 @@ def print_costs(console: Console, costs: Sequence[Cost], rounds: int) -> None:
     _note(
         console,
         f"Medians of {rounds} rounds. in: from text to mapping. out: from mapping to text."
-        " C alone: the hash, base64, zlib (to write, always: it takes trying) and JSON, with nothing"
+        " C alone: hash, base64, zlib (to write, always: it takes trying) and JSON, with nothing"
         " between them. times C: Holdfast's time is so many times that.",
     )
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextvars
+import inspect
 import json
+import sys
+import threading
 from typing import Any
 from unittest import mock
 
@@ -17,6 +21,8 @@ from holdfast.core import signed_codec
 from holdfast.core.signed_codec import SignedCodec
 from holdfast.core.signing import TimedSigner, pack
 from holdfast.core.tagged_json import TaggedJSONSerializer
+
+PLACE: contextvars.ContextVar[str] = contextvars.ContextVar("place")
 
 
 def token_over(data: bytes, key: bytes = KEY, now: int = START) -> str:
@@ -110,6 +116,67 @@ def test_signed_rubbish_is_an_empty_session(data):
     for sight in range(3):
         assert codec.load(token_over(data)) == ({}, None)
         assert len(codec.hands.complaints) == sight + 1
+
+
+def from_deep_down(function: Any, room: int = 60) -> Any:
+    """Return ``function()``, called with little room left on the stack."""
+
+    def descend() -> Any:
+        return descend() if len(inspect.stack(0)) < sys.getrecursionlimit() - room else function()
+
+    return descend()
+
+
+def test_good_contents_are_read_however_deep_the_caller_is():
+    """Nested contents are read from deep in the stack, where there is no room to decode them."""
+    deep: Any = (1,)
+    for _ in range(40):
+        deep = [deep]
+    codec = make_codec()
+    token = codec.dump({"deep": deep})
+    got, loaded = from_deep_down(lambda: codec.load(token))
+    assert got == {"deep": deep}
+    assert loaded is not None
+    assert codec.hands.complaints == []
+
+
+@pytest.mark.parametrize("problem", [RecursionError, KeyError])
+def test_contents_that_cannot_be_read_there_either_are_empty(problem):
+    """Contents that can't be decoded with all the room that there is are an empty session."""
+    there = threading.current_thread()
+
+    def decode(_data: bytes) -> Any:
+        raise RecursionError if threading.current_thread() is there else problem
+
+    codec = make_codec(decode=decode)
+    assert codec.load(token_over(b"{}")) == ({}, None)
+    expected = ValueError if problem is RecursionError else problem
+    assert [type(complaint) for complaint in codec.hands.complaints] == [expected]
+
+
+def test_contents_are_decoded_in_the_context_of_the_caller():
+    """What reads a context variable while it decodes finds the caller's, with whatever room."""
+    there = threading.current_thread()
+
+    def decode(_data: bytes) -> Any:
+        if threading.current_thread() is there:
+            raise RecursionError
+        return {"place": PLACE.get()}
+
+    codec = make_codec(decode=decode)
+    reset = PLACE.set("the caller's")
+    try:
+        assert codec.load(token_over(b"{}"))[0] == {"place": "the caller's"}
+    finally:
+        PLACE.reset(reset)
+
+
+def test_a_machine_without_memory_is_no_bad_cookie():
+    """Running out of memory is no property of the cookie, and does not log anybody out."""
+    codec = make_codec(decode=mock.Mock(side_effect=MemoryError))
+    with pytest.raises(MemoryError):
+        codec.load(token_over(b"{}"))
+    assert codec.hands.complaints == []
 
 
 def test_a_payload_that_is_no_base64_is_an_empty_session():
@@ -498,6 +565,20 @@ def test_types_that_only_an_application_knows_are_compared_as_they_compare():
         assert codec.holds(loaded, {"a": {2, 1}})
         got["a"].add(3)
         assert not codec.holds(loaded, got)
+
+
+def test_values_that_contain_themselves_are_never_the_same():
+    """Values that can't be compared to their end count as changed."""
+
+    def decode(_data: bytes) -> Any:
+        cycle: list[Any] = []
+        cycle.append(cycle)
+        return {"a": cycle}
+
+    codec = make_codec(encode=lambda _contents: b"?", decode=decode, canonical=False)
+    got, loaded = codec.load(codec.dump({}))
+    assert not codec.holds(loaded, decode(b""))
+    assert not codec.holds(loaded, got)
 
 
 def test_nothing_is_kept_whole_of_a_serializer_that_may_make_anything():
