@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextvars
 import inspect
 import json
+import os
+import subprocess
 import sys
 import threading
 from typing import Any
@@ -121,10 +123,10 @@ def test_signed_rubbish_is_an_empty_session(data):
 def from_deep_down(function: Any, room: int = 60) -> Any:
     """Return ``function()``, called with little room left on the stack."""
 
-    def descend() -> Any:
-        return descend() if len(inspect.stack(0)) < sys.getrecursionlimit() - room else function()
+    def descend(frames: int) -> Any:
+        return descend(frames - 1) if frames else function()
 
-    return descend()
+    return descend(sys.getrecursionlimit() - len(inspect.stack(0)) - room)
 
 
 def test_good_contents_are_read_however_deep_the_caller_is():
@@ -169,6 +171,35 @@ def test_contents_are_decoded_in_the_context_of_the_caller():
         assert codec.load(token_over(b"{}"))[0] == {"place": "the caller's"}
     finally:
         PLACE.reset(reset)
+
+
+LOOKS_ELSEWHERE = """
+import threading
+from signed_cookies import Session, make_codec, opened
+
+there, other = threading.current_thread(), opened({"a": 1})
+
+def decode(data):
+    if threading.current_thread() is there:
+        raise RecursionError
+    return {"other": other["a"]}
+
+codec = make_codec(decode=decode)
+print(Session.unopened(codec, codec.dump({}))["other"])
+"""
+
+
+def test_decoding_with_more_room_may_look_at_other_sessions():
+    """What is decoded where there is more room may look at a session, and nothing hangs."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOOKS_ELSEWHERE],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=5,
+    )
+    assert (done.stdout, done.stderr) == ("1\n", "")
 
 
 def test_a_machine_without_memory_is_no_bad_cookie():

@@ -129,13 +129,10 @@ class Session(dict[str, Any]):
         Set it to True to have the session saved in any case, to False to have it taken as
         unchanged from here on.
         """
-        if (
-            self._lent
-            and not self._modified
-            and self._source is not None
-            and not self._source.holds(self._snapshot or self._loaded, self._raw())
-        ):
-            self._mark_written()
+        if self._lent and not self._modified and self._source is not None:
+            before = self._loaded if self._snapshot is None else self._snapshot
+            if not self._source.holds(before, self._raw()):
+                self._mark_written()
         return self._modified
 
     @modified.setter
