@@ -11,17 +11,20 @@ fail() {
 
 # find_python: sets $python to a Python 3.11 or later that has the venv module.
 find_python() {
-    local candidate
+    local candidate without_venv=
+    python=
     for candidate in ${PYTHON:-} python3.11 python3 python3.12 python3.13 python3.14 python; do
-        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue
+        if "$candidate" -c 'import venv, ensurepip' 2>/dev/null; then
             python=$candidate
-            break
+            return
         fi
+        without_venv=${without_venv:-$candidate}
     done
-    [ -n "${python:-}" ] || fail "Holdfast needs Python 3.11 or later, and none was found.
-Install one, or name it: PYTHON=/path/to/python3 $0"
-    "$python" -c 'import venv, ensurepip' 2>/dev/null || fail "$python has no venv module.
+    [ -n "$without_venv" ] && fail "$without_venv has no venv module.
 On Debian and Ubuntu it is a package of its own: apt-get install python3-venv"
+    fail "Holdfast needs Python 3.11 or later, and none was found.
+Install one, or name it: PYTHON=/path/to/python3 $0"
 }
 
 # make_venv FOLDER PYTHON NAME...: a virtual environment in which requirements/NAME.txt (pinned,

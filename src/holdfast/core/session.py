@@ -33,9 +33,9 @@ FIXED = frozenset(
 )
 
 
-# Threads that share a session wait for the one that loads it. Re-entrant, since what loads may
-# look at the session.
-_LOADING = threading.RLock()
+# Of several threads that load one session, the first to finish gives it its contents. Nothing of
+# an application's runs under the lock.
+_LOADED = threading.Lock()
 
 
 class Source(Protocol):
@@ -109,18 +109,16 @@ class Session(dict[str, Any]):
 
     @accessed.setter
     def accessed(self, value: bool) -> None:
-        if value and not self._accessed and self._token is not None:
-            with _LOADING:
-                self._load()
+        token = self._token
+        if value and not self._accessed and token is not None and self._source is not None:
+            contents, loaded = self._source.load(token)
+            with _LOADED:
+                if self._token is not None:
+                    self._loaded = loaded
+                    dict.clear(self)
+                    dict.update(self, contents)
+                    self._token = None  # last: another thread may be looking
         self._accessed = bool(value)
-
-    def _load(self) -> None:
-        # Once only, and `_token` last: another thread of the same request may be looking.
-        if self._token is not None and self._source is not None:
-            contents, self._loaded = self._source.load(self._token)
-            dict.clear(self)
-            dict.update(self, contents)
-            self._token = None
 
     @property
     def modified(self) -> bool:

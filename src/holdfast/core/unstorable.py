@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -57,7 +58,7 @@ def _failing_part(
 def _parts(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         for key, part in value.items():
-            if isinstance(key, str) and key.isidentifier():
+            if isinstance(key, str) and key.isidentifier() and not keyword.iskeyword(key):
                 yield f"{path}.{key}" if path else key, part
             else:
                 yield f"{path}[{key!r}]", part
