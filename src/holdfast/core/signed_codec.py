@@ -146,7 +146,7 @@ class SignedCodec:
         """Return whether ``contents`` would be written as what was loaded."""
         if loaded is None:
             return not contents
-        if loaded is _WHATEVER or loaded.freezes(contents):
+        if loaded is WHATEVER or loaded.freezes(contents):
             return True
         data = None
         if self.canonical:
@@ -168,7 +168,7 @@ class SignedCodec:
         try:
             return Verified(b"", 0, self.encode(contents))
         except ERRORS:
-            return _WHATEVER
+            return WHATEVER
 
     def may_be_permanent(self, token: str) -> bool:
         """Return False if what a token holds surely has no key ``_permanent``."""
@@ -220,7 +220,7 @@ class SignedCodec:
 
 
 # In place of a snapshot of contents that can't be encoded.
-_WHATEVER = Verified(b"", 0, b"")
+WHATEVER = Verified(b"", 0, b"")
 
 
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:

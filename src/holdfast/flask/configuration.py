@@ -19,7 +19,7 @@ from flask.json.provider import DefaultJSONProvider
 from itsdangerous import BadSignature
 
 from holdfast.core import tagged_json
-from holdfast.core.signed_codec import SignedCodec, same
+from holdfast.core.signed_codec import WHATEVER, SignedCodec, same
 from holdfast.core.unstorable import ERRORS, explain
 from holdfast.errors import ConfigurationError
 from holdfast.flask.sessions import TaggedJSONSerializer
@@ -171,16 +171,19 @@ class SerializerCodec:
     def load(self, token: str) -> tuple[Mapping[str, Any], dict[str, Any] | None]:
         """Return the contents; empty for whatever is not a good token."""
         contents = self._contents(token)
-        # Not the same object, which the application is free to change.
-        return ({}, None) if contents is None else (contents, copy.deepcopy(contents))
+        # Read again, since the application is free to change what it is given.
+        return ({}, None) if contents is None else (contents, self._contents(token))
 
-    def holds(self, loaded: dict[str, Any] | None, contents: dict[str, Any]) -> bool:
+    def holds(self, loaded: Any, contents: dict[str, Any]) -> bool:
         """Return whether ``contents`` would be written as what was loaded."""
-        return same(contents, loaded or {})
+        return loaded is WHATEVER or same(contents, loaded or {})
 
-    def snapshot(self, contents: dict[str, Any]) -> dict[str, Any]:
+    def snapshot(self, contents: dict[str, Any]) -> Any:
         """Return what :meth:`holds` takes in place of what was loaded, to mean ``contents``."""
-        return copy.deepcopy(contents)
+        try:
+            return copy.deepcopy(contents)
+        except Exception:  # noqa: BLE001  # what can't be copied can't be stored either
+            return WHATEVER
 
     def _contents(self, token: str) -> dict[str, Any] | None:
         try:
