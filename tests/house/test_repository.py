@@ -8,21 +8,15 @@ import re
 import pytest
 from house import PACKAGE, ROOT, files_in_git, source_files
 
-# In parts, so that this file does not name what it looks for.
+# Backwards, so that this file does not name what it looks for.
 REGISTRIES = [
-    ".".join(parts)
-    for parts in (
-        ("pypi", "org"),
-        ("pythonhosted", "org"),
-        ("pypi", "python", "org"),
-        ("registry", "npmjs", "org"),
-        ("registry", "yarnpkg", "com"),
-        ("crates", "io"),
-        ("rubygems", "org"),
-        ("anaconda", "org"),
-        ("proxy", "golang", "org"),
-        ("unpkg", "com"),
-        ("jsdelivr", "net"),
+    name[::-1]
+    for name in (
+        "gro.ipyp",
+        "gro.detsohnohtyp",
+        "gro.nohtyp.ipyp",
+        "gro.sjmpn.yrtsiger",
+        "oi.setarc",
     )
 ]
 FOLDERS = ["home", "Users", "root", "work", "workspace", "mnt", "private", "var/folders", "opt"]
