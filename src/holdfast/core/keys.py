@@ -10,6 +10,9 @@ from typing import Any
 
 from holdfast.errors import ConfigurationError
 
+HOW_TO_MAKE_ONE = "python -c 'import secrets; print(secrets.token_hex())'"
+"""A command that prints a good secret key, for messages."""
+
 DigestMethod = Callable[..., Any]
 """What makes a hash of bytes: ``hashlib.sha256``, for example."""
 
@@ -64,7 +67,7 @@ def secret_bytes(secret: object, name: str) -> bytes:
         return bytes(secret)
     msg = (
         f"{name} must be text or bytes, not {type(secret).__name__}; this makes a good one:"
-        " python -c 'import secrets; print(secrets.token_hex())'"
+        f" {HOW_TO_MAKE_ONE}"
     )
     raise ConfigurationError(msg)
 

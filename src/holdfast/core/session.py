@@ -14,16 +14,15 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from uuid import UUID
 
+from holdfast.core.keys import HOW_TO_MAKE_ONE
 from holdfast.errors import SessionUnavailable
 
 if TYPE_CHECKING:
     from _collections_abc import dict_items, dict_keys, dict_values
     from typing import Self
-
-SomeSession = TypeVar("SomeSession", bound="Session")
 
 _MISSING: Any = object()
 
@@ -327,7 +326,7 @@ class NullSession(Session):
     reason = (
         "The session is unavailable because no secret key was set, so it can be read but not"
         " changed. Set SECRET_KEY to a long random value; this makes one:"
-        " python -c 'import secrets; print(secrets.token_hex())'"
+        f" {HOW_TO_MAKE_ONE}"
     )
 
     def _refuse(self, *_args: Any, **_kwargs: Any) -> NoReturn:

@@ -14,7 +14,7 @@ from typing import Any
 from holdfast.core.session import FIXED
 from holdfast.core.signing import TimedSigner, b64decode, pack, unpack
 from holdfast.core.tagged_json import TaggedJSONSerializer
-from holdfast.core.unstorable import ERRORS, explain, largest_keys
+from holdfast.core.unstorable import ERRORS, encoded, largest_keys
 from holdfast.errors import SessionTooLarge
 
 _PERMANENT = b"_permanent"
@@ -188,10 +188,7 @@ class SignedCodec:
 
         Raises :exc:`holdfast.UnstorableValue` and :exc:`holdfast.SessionTooLarge`.
         """
-        try:
-            data = self.encode(contents)
-        except ERRORS as error:
-            raise explain(self.encode, contents, error) from error
+        data = encoded(self.encode, contents)
         if len(data) > self.max_bytes:
             raise SessionTooLarge(len(data), self.max_bytes, largest_keys(contents, self.encode))
         return self.signer.sign(pack(data), self.window()[1])

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from holdfast.errors import UnstorableValue
+
+T = TypeVar("T")
 
 # What a serializer raises for a value it can't write.
 ERRORS = (TypeError, ValueError, OverflowError, RecursionError)
 
 _DEEPEST = 64
+
+
+def encoded(encode: Callable[[Any], T], contents: Mapping[str, Any]) -> T:
+    """Return ``encode(contents)``; raises :exc:`holdfast.UnstorableValue` if it can't."""
+    try:
+        return encode(contents)
+    except ERRORS as error:
+        raise explain(encode, contents, error) from error
 
 
 def explain(

@@ -20,7 +20,7 @@ from itsdangerous import BadSignature
 
 from holdfast.core import tagged_json
 from holdfast.core.signed_codec import WHATEVER, SignedCodec, same
-from holdfast.core.unstorable import ERRORS, explain
+from holdfast.core.unstorable import encoded
 from holdfast.errors import ConfigurationError
 from holdfast.flask.sessions import TaggedJSONSerializer
 
@@ -201,10 +201,7 @@ class SerializerCodec:
 
     def dump(self, contents: dict[str, Any]) -> str:
         """Return a token for ``contents``; raises :exc:`holdfast.UnstorableValue`."""
-        try:
-            token = self.serializer.dumps(contents)
-        except ERRORS as error:
-            raise explain(self.serializer.dumps, contents, error) from error
+        token = encoded(self.encode, contents)
         return token.decode() if isinstance(token, bytes) else token
 
     def reissue(self, loaded: Any) -> None:

@@ -214,8 +214,6 @@ class SecureCookieSessionInterface(SessionInterface):
                 danger = f"{name} is empty, so that anybody could forge sessions; it is not used"
             if danger and not app.testing and name not in self._warned:
                 self._warned |= {name}
-                warnings.warn(f"{danger}. {_ADVICE}", WeakSecretKey, stacklevel=2)
+                advice = f"This makes a good key: {keys.HOW_TO_MAKE_ONE}"
+                warnings.warn(f"{danger}. {advice}", WeakSecretKey, stacklevel=2)
         return secrets
-
-
-_ADVICE = "This makes a good key: python -c 'import secrets; print(secrets.token_hex())'"
