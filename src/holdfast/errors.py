@@ -5,11 +5,15 @@ HoldfastError
 ├── SessionUnavailable (RuntimeError)  a NullSession was written to
 ├── UnstorableValue (TypeError)        a session holds something that cannot be stored
 ├── SessionTooLarge (ValueError)       the contents are more than the policy allows
-└── CookieTooLarge (ValueError)        browsers would silently drop the cookie
+├── CookieTooLarge (ValueError)        browsers would silently drop the cookie
+├── StoreUnavailable                   the store of sessions can't be used now
+└── SessionConflict                    others changed a session again and again while it was saved
 
 HoldfastWarning (UserWarning)
 ├── WeakSecretKey                      a secret key is short, well known or ignored
-└── LargeCookie                        browsers may silently drop the cookie
+├── LargeCookie                        browsers may silently drop the cookie
+├── UserIdIgnored                      a session's user id is neither text nor a whole number
+└── ForkedMemoryStore                  several processes each have a memory of their own
 
 What arrives in a cookie is never an error: it makes an empty session.
 """
@@ -19,12 +23,16 @@ from __future__ import annotations
 __all__ = [
     "ConfigurationError",
     "CookieTooLarge",
+    "ForkedMemoryStore",
     "HoldfastError",
     "HoldfastWarning",
     "LargeCookie",
+    "SessionConflict",
     "SessionTooLarge",
     "SessionUnavailable",
+    "StoreUnavailable",
     "UnstorableValue",
+    "UserIdIgnored",
     "WeakSecretKey",
 ]
 
@@ -109,6 +117,52 @@ class CookieTooLarge(HoldfastError, ValueError):
         )
 
 
+class StoreUnavailable(HoldfastError):
+    """The store of sessions can't be reached, is too slow or can't serve now.
+
+    What was asked of it last may have been done or not, and was not tried again. Without a
+    handler of the application's own, the answer is 503 with ``Retry-After``.
+
+    ``reason``
+        What happened, in words; it holds no password and nothing of a session.
+    ``retry_after``
+        Seconds after which trying again makes sense.
+    """
+
+    def __init__(self, reason: str, retry_after: int = 5) -> None:
+        super().__init__(reason, retry_after)
+        self.reason = reason
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"the store of sessions is unavailable: {self.reason}"
+
+
+class SessionConflict(HoldfastError):
+    """Others changed a session each time that it was about to be saved; nothing was saved.
+
+    Each refusal was another request's success. The answer is 503 with ``Retry-After``.
+
+    ``handle``
+        The public name of the session.
+    ``attempts``
+        How often it was merged and tried.
+    """
+
+    retry_after = 1
+
+    def __init__(self, handle: str, attempts: int) -> None:
+        super().__init__(handle, attempts)
+        self.handle = handle
+        self.attempts = attempts
+
+    def __str__(self) -> str:
+        return (
+            f"session {self.handle} was changed by others {self.attempts} times while this request"
+            " was saving it; nothing of this request was saved"
+        )
+
+
 class HoldfastWarning(UserWarning):
     """The root of all warnings that Holdfast gives."""
 
@@ -119,6 +173,14 @@ class WeakSecretKey(HoldfastWarning):
 
 class LargeCookie(HoldfastWarning):
     """A session's cookie is larger than ``MAX_COOKIE_SIZE``; it was sent all the same."""
+
+
+class UserIdIgnored(HoldfastWarning):
+    """A session's user id is neither text nor a whole number, so the session is nobody's."""
+
+
+class ForkedMemoryStore(HoldfastWarning):
+    """A process uses a memory store that another process made, and finds none of its sessions."""
 
 
 def describe_sizes(sizes: tuple[tuple[str, int], ...]) -> str:

@@ -16,16 +16,17 @@ ALLOWED: dict[str, set[str]] = {
     "core": {"errors"},
     "drive": {"core", "errors"},
     "stores": {"core", "errors"},
+    "log": {"core"},
     "manage": {"core", "errors", "drive", "stores"},
     "testing": {"core", "errors", "drive", "stores"},
-    "flask": {"core", "errors", "drive", "stores", "manage"},
+    "flask": {"core", "errors", "drive", "log", "stores", "manage"},
     "quart": {"core", "errors", "drive", "stores", "manage"},
     "asgi": {"core", "errors", "drive", "stores", "manage"},
     "wsgi": {"core", "errors", "drive", "stores", "manage"},
     "cli": {"core", "errors", "drive", "stores", "manage"},
     "admin": {"core", "errors", "drive", "stores", "manage"},
-    # The names that users type, which need no framework.
-    "": {"core", "errors"},
+    # The names that users type, which need no framework and no driver.
+    "": {"core", "errors", "log", "stores"},
 }
 # What a store may know of the core: records, and the contract that it keeps.
 STORES_MAY_IMPORT = ("holdfast.core.record", "holdfast.core.store", "holdfast.errors")

@@ -19,6 +19,7 @@ from holdfast.flask import (
     SecureCookieSessionInterface,
     SessionInterface,
     SessionMixin,
+    StoredSession,
     TaggedJSONSerializer,
     session,
     session_json_serializer,
@@ -50,7 +51,13 @@ def installing() -> None:
 
 def using() -> None:
     """Use the proxy as the session that it stands for, and that as a dict."""
-    assert_type(session, SecureCookieSession)
+    assert_type(session, StoredSession)
+    assert_type(session.handle, str | None)
+    assert_type(session.created, datetime | None)
+    assert_type(session.last_seen, datetime | None)
+    assert_type(session.user_id, str | None)
+    assert_type(session.apply("visits", lambda n: n + 1, 0), Any)
+    session.regenerate()
     assert_type(session["user"], Any)
     assert_type(session.permanent, bool)
     assert_type(session.modified, bool)
@@ -77,11 +84,10 @@ def using() -> None:
     as_dict: dict[str, Any] = session
     as_mapping: Mapping[str, Any] = session
     as_mutable: MutableMapping[str, Any] = session
-    as_flasks: flask.sessions.SecureCookieSession = session
     as_mixin: flask.sessions.SessionMixin = session
     session[1] = 2  # type: ignore[index]  # pyright: ignore[reportArgumentType]
     session.missing()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
-    del as_dict, as_mapping, as_mutable, as_flasks, as_mixin
+    del as_dict, as_mapping, as_mutable, as_mixin
 
 
 def making() -> None:

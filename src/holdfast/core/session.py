@@ -34,15 +34,11 @@ FIXED = frozenset(
 
 # Of several threads that load one session, the first to finish gives it its contents. Nothing of
 # an application's runs under the lock.
-_LOADED = threading.Lock()
+LOADED = threading.Lock()
 
 
-class Source(Protocol):
-    """What knows the contents for a token: the text of a cookie."""
-
-    def load(self, token: str) -> tuple[Mapping[str, Any], Any]:
-        """Return the contents, and what :meth:`holds` will need; empty and None for a bad token."""
-        ...
+class Comparer(Protocol):
+    """What knows whether contents differ from those that were loaded."""
 
     def holds(self, loaded: Any, contents: dict[str, Any]) -> bool:
         """Return whether ``contents``, when stored, would be exactly what was loaded."""
@@ -53,6 +49,14 @@ class Source(Protocol):
         ...
 
 
+class Source(Comparer, Protocol):
+    """What knows the contents for a token: the text of a cookie."""
+
+    def load(self, token: str) -> tuple[Mapping[str, Any], Any]:
+        """Return the contents, and what :meth:`holds` will need; empty and None for a bad token."""
+        ...
+
+
 class Session(dict[str, Any]):
     """A mapping that knows whether it was looked at and whether it was changed.
 
@@ -60,9 +64,10 @@ class Session(dict[str, Any]):
     """
 
     new = False
+    _ties = frozenset({"_source", "_token", "_loaded", "_snapshot", "_lent"})
 
     # For the engines beside this file.
-    _source: Source | None = None  # None: a session that began empty
+    _source: Any = None  # a Source or Comparer; None: a session that began empty
     _token: str | None = None  # what the contents are yet to be loaded from
     _loaded: Any = None  # what the source said of the contents when it loaded them
     _snapshot: Any = None  # the same of the contents when `modified` was last set to False
@@ -94,6 +99,9 @@ class Session(dict[str, Any]):
         # By its items: dict.copy() would ask the methods below, since there is an __iter__.
         return dict(dict.items(self))
 
+    def _is_loaded(self) -> bool:
+        return self._token is None
+
     def _mark_written(self) -> None:
         self._modified = self._written = True
 
@@ -111,7 +119,7 @@ class Session(dict[str, Any]):
         token = self._token
         if value and not self._accessed and token is not None and self._source is not None:
             contents, loaded = self._source.load(token)
-            with _LOADED:
+            with LOADED:
                 if self._token is not None:
                     self._loaded = loaded
                     dict.clear(self)
@@ -135,7 +143,7 @@ class Session(dict[str, Any]):
     @modified.setter
     def modified(self, value: bool) -> None:
         self._modified = bool(value)
-        if not value and self._source is not None and self._token is None:
+        if not value and self._source is not None and self._is_loaded():
             # What was changed so far counts for the next writing, but causes none.
             self._written = self._written or self._lent
             self._snapshot = self._source.snapshot(self._raw())
@@ -255,7 +263,7 @@ class Session(dict[str, Any]):
         if not self._accessed:
             self._look()
         state = {**vars(self), "_modified": self.modified}
-        for tie in ("_source", "_token", "_loaded", "_snapshot", "_lent"):
+        for tie in self._ties:
             state.pop(tie, None)  # a copy belongs to no request
         self._lent = True
         return type(self), (self._raw(),), state

@@ -65,13 +65,17 @@ def _failing_part(
     return None
 
 
+def path_to(path: str, key: Any) -> str:
+    """Return the expression for what a mapping at ``path`` has under a key: ``cart.items``."""
+    if isinstance(key, str) and key.isidentifier() and not keyword.iskeyword(key):
+        return f"{path}.{key}" if path else key
+    return f"{path}[{key!r}]"
+
+
 def _parts(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         for key, part in value.items():
-            if isinstance(key, str) and key.isidentifier() and not keyword.iskeyword(key):
-                yield f"{path}.{key}" if path else key, part
-            else:
-                yield f"{path}[{key!r}]", part
+            yield path_to(path, key), part
     elif isinstance(value, list | tuple):
         for index, part in enumerate(value):
             yield f"{path}[{index}]", part

@@ -21,10 +21,12 @@ from holdfast.flask.sessions import (
     NullSession,
     SecureCookieSession,
     SessionMixin,
+    StoredSession,
     TaggedJSONSerializer,
     session,
     session_json_serializer,
 )
+from holdfast.flask.stored import StoredSessionInterface
 
 __all__ = [
     "Holdfast",
@@ -33,6 +35,8 @@ __all__ = [
     "SecureCookieSessionInterface",
     "SessionInterface",
     "SessionMixin",
+    "StoredSession",
+    "StoredSessionInterface",
     "TaggedJSONSerializer",
     "session",
     "session_json_serializer",

@@ -70,12 +70,7 @@ def fallback_keys(app: Flask) -> list[Any]:
 
 def make_signed(app: Flask, signer: TimedSigner, serializer: Any, policy: Policy) -> SignedCodec:
     """Return the codec of an application whose signing is not overridden."""
-    tagged = (
-        isinstance(serializer, TaggedJSONSerializer)
-        and is_stock(serializer.dumps, TaggedJSONSerializer.dumps)
-        and is_stock(serializer.loads, TaggedJSONSerializer.loads)
-    )
-    encode, decode = _tagged_coding(app, serializer) if tagged else _foreign_coding(serializer)
+    encode, decode, tagged = coding(app, serializer)
     return SignedCodec(
         signer,
         encode=encode,
@@ -85,6 +80,19 @@ def make_signed(app: Flask, signer: TimedSigner, serializer: Any, policy: Policy
         max_bytes=policy.max_bytes,
         undecodable=log_undecodable,
     )
+
+
+def coding(
+    app: Flask, serializer: Any
+) -> tuple[Callable[[dict[str, Any]], bytes], Callable[[bytes], Any], bool]:
+    """Return what encodes and decodes contents, and whether it is our tagged JSON that does."""
+    tagged = (
+        isinstance(serializer, TaggedJSONSerializer)
+        and is_stock(serializer.dumps, TaggedJSONSerializer.dumps)
+        and is_stock(serializer.loads, TaggedJSONSerializer.loads)
+    )
+    encode, decode = _tagged_coding(app, serializer) if tagged else _foreign_coding(serializer)
+    return encode, decode, tagged
 
 
 _Coding = tuple[Callable[[dict[str, Any]], bytes], Callable[[bytes], Any]]

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import date, datetime
 from typing import Any
 
 import flask
 import flask.sessions
 
+from holdfast.core.events import Listener
 from holdfast.core.policy import Policy
+from holdfast.core.store import Store
 from holdfast.errors import ConfigurationError
+from holdfast.flask.commands import sessions_commands
+from holdfast.flask.outage import register_handlers
 from holdfast.flask.secure_cookie import SecureCookieSessionInterface
+from holdfast.flask.stored import StoredSessionInterface
+from holdfast.log import log_event
+from holdfast.stores import open_store
 
 # What applications set on an interface instead of deriving one.
 _TAKEN_OVER = {
@@ -29,14 +38,34 @@ class Holdfast:
 
     ``app``
         The application; or leave it out and call :meth:`init_app` later, for several too.
+    ``store``
+        Where sessions are kept: a URL for :func:`holdfast.open_store`, in which a relative path
+        starts from the instance folder, or a store. Without one, ``SESSION_STORE`` of the
+        application's configuration says so; without that, they live in signed cookies.
     ``policy``
         What goes beyond Flask's configuration; :meth:`holdfast.Policy.flask` by default.
+    ``migrate_until``
+        Until then, a date or an aware datetime, signed cookies become stored sessions.
+    ``listeners``
+        What is called with each :class:`holdfast.Event` of stored sessions; by default they are
+        logged as ``holdfast.sessions``.
 
     Raises :exc:`holdfast.ConfigurationError` for anything else.
     """
 
-    def __init__(self, app: flask.Flask | None = None, *, policy: Policy | None = None) -> None:
+    def __init__(
+        self,
+        app: flask.Flask | None = None,
+        *,
+        store: Store | str | None = None,
+        policy: Policy | None = None,
+        migrate_until: date | datetime | None = None,
+        listeners: Iterable[Listener] = (log_event,),
+    ) -> None:
+        self.store = store
         self.policy = SecureCookieSessionInterface(policy).policy  # refuses what is none
+        self.migrate_until = migrate_until
+        self.listeners = tuple(listeners)
         if app is not None:
             self.init_app(app)
 
@@ -53,12 +82,32 @@ class Holdfast:
                 " app.session_interface, in place of Holdfast(app)"
             )
             raise ConfigurationError(msg)
-        interface = SecureCookieSessionInterface(self.policy)
-        vars(interface).update(
+        store = app.config.get("SESSION_STORE") if self.store is None else self.store
+        if store is None:
+            if self.migrate_until is not None:
+                msg = "migrate_until needs a store that signed cookies can migrate to; name one"
+                raise ConfigurationError(msg)
+            signed = SecureCookieSessionInterface(self.policy)
+            interface: Any = signed
+        else:
+            if isinstance(store, str):
+                store = open_store(store, folder=app.instance_path)
+            interface = StoredSessionInterface(
+                store,
+                self.policy,
+                migrate_until=self.migrate_until,
+                listeners=self.listeners,
+            )
+            interface.engine(app)  # refuses what is wrong in the configuration
+            signed = interface.signed
+            register_handlers(app)
+            app.cli.add_command(sessions_commands)
+        vars(signed).update(
             (name, vars(before)[name]) for name in _TAKEN_OVER & vars(before).keys()
         )
         theirs = flask.sessions.session_json_serializer
         if before.serializer is theirs and len(theirs.order) > len(theirs.default_tags):
-            interface.serializer = theirs  # with the tags that the application registered
+            signed.serializer = theirs  # with the tags that the application registered
+        interface.serializer = signed.serializer
         app.session_interface = interface
         app.extensions["holdfast"] = self

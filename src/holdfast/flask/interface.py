@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import flask.sessions
 
 from holdfast.core.cookie_held import wants_cookie
+from holdfast.core.cookies import Attributes
 from holdfast.flask.sessions import NullSession
 
 if TYPE_CHECKING:
@@ -66,6 +67,17 @@ class SessionInterface(flask.sessions.SessionInterface):
         """Return ``SESSION_COOKIE_PARTITIONED``, which Flask has from 3.1 on."""
         partitioned: bool = app.config.get("SESSION_COOKIE_PARTITIONED", False)
         return partitioned
+
+    def get_cookie_attributes(self, app: Flask) -> Attributes:
+        """Return the cookie's attributes, as the methods above tell them."""
+        return Attributes(
+            self.get_cookie_domain(app),
+            self.get_cookie_path(app),
+            self.get_cookie_secure(app),
+            self.get_cookie_httponly(app),
+            self.get_cookie_samesite(app),
+            self.get_cookie_partitioned(app),
+        )
 
     def get_expiration_time(
         self, app: Flask, session: flask.sessions.SessionMixin

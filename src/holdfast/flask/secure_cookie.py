@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from itsdangerous import URLSafeTimedSerializer
 
 from holdfast.core import cookie_held, keys
 from holdfast.core.cookie_held import DROP, SET, Codec
-from holdfast.core.cookies import BROWSER_LIMIT, Attributes, quoted
+from holdfast.core.cookies import BROWSER_LIMIT, quoted
 from holdfast.core.policy import OnLargeCookie, Policy
 from holdfast.core.signed_codec import SignedCodec
 from holdfast.core.signing import TimedSigner
@@ -120,7 +120,7 @@ class SecureCookieSessionInterface(SessionInterface):
             self._set_cookie(app, session, response)
             session.accessed = accessed  # what is asked here is no look of the application's
         elif action is DROP:
-            drop_cookie(response, self.get_cookie_name(app), self._attributes(app))
+            drop_cookie(response, self.get_cookie_name(app), self.get_cookie_attributes(app))
         if not accessed:
             vary_by_cookie(response)
 
@@ -138,7 +138,9 @@ class SecureCookieSessionInterface(SessionInterface):
             if size > BROWSER_LIMIT:
                 largest = largest_keys(session, codec.encode)
                 raise CookieTooLarge(name, size, BROWSER_LIMIT, largest)
-        length = set_cookie(response, name, value, self._attributes(app), expires, codec.quoted)
+        length = set_cookie(
+            response, name, value, self.get_cookie_attributes(app), expires, codec.quoted
+        )
         if not refuse and 0 < (limit := max_cookie_size(app, response)) < length:
             largest = largest_keys(session, codec.encode)
             warnings.warn(
@@ -149,15 +151,17 @@ class SecureCookieSessionInterface(SessionInterface):
                 stacklevel=2,
             )
 
-    def _attributes(self, app: Flask) -> Attributes:
-        return Attributes(
-            self.get_cookie_domain(app),
-            self.get_cookie_path(app),
-            self.get_cookie_secure(app),
-            self.get_cookie_httponly(app),
-            self.get_cookie_samesite(app),
-            self.get_cookie_partitioned(app),
-        )
+    def read(self, app: Flask, text: str) -> Mapping[str, Any] | None:
+        """Return what a signed cookie holds; None for whatever is not a good one.
+
+        Raises :exc:`holdfast.ConfigurationError` without a secret key.
+        """
+        codec = self._codec(app)
+        if codec is None:
+            msg = "signed cookies can't be read without the SECRET_KEY that signed them; set it"
+            raise ConfigurationError(msg)
+        contents, loaded = codec.load(text)
+        return None if loaded is None else contents
 
     def _codec(self, app: Flask) -> Codec | None:
         """Return what reads and writes cookies with the keys of this moment; None without one."""

@@ -11,6 +11,7 @@ from flask.json.tag import TaggedJSONSerializer as _FlaskTaggedJSONSerializer
 
 from holdfast.core import tagged_json
 from holdfast.core.session import NullSession as _NullSession, Session
+from holdfast.core.stored_session import StoredSession as _StoredSession
 
 
 class SessionMixin(flask.sessions.SessionMixin):
@@ -41,6 +42,15 @@ class SecureCookieSession(Session, SessionMixin, flask.sessions.SecureCookieSess
     """
 
 
+class StoredSession(_StoredSession, SessionMixin):  # type: ignore[override]  # `new` is found out
+    """A session that is kept in a store: a ``dict`` that is loaded when first looked at.
+
+    Changes inside nested values are noticed: ``session["cart"].append(item)`` is saved. Beside
+    the mapping it has ``handle``, ``created``, ``last_seen``, ``user_id``, :meth:`apply` and
+    :meth:`regenerate`. A subclass's ``__init__`` is not called for the session of a request.
+    """
+
+
 class NullSession(_NullSession, SecureCookieSession, flask.sessions.NullSession):
     """What stands in when no secret key is set: reading works, writing raises.
 
@@ -66,5 +76,5 @@ class TaggedJSONSerializer(tagged_json.TaggedJSONSerializer, _FlaskTaggedJSONSer
 
 session_json_serializer = TaggedJSONSerializer()
 
-session = cast("SecureCookieSession", flask.session)
-"""The session of the current request: Flask's proxy, typed."""
+session = cast("StoredSession", flask.session)
+"""The session of the current request: Flask's proxy, typed as what a stored session offers."""

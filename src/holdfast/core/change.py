@@ -1,0 +1,112 @@
+"""What one request wants of its session, as against what it loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from holdfast.core.envelope import Envelope
+from holdfast.core.merge import merge
+from holdfast.core.stored_session import StoredSession
+from holdfast.core.users import Users, is_remembered
+from holdfast.core.verdict import Opened
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one request wants of its session.
+
+    ``contents`` are what it has now; ``wrote`` says whether they may differ from what was loaded;
+    ``permanent`` is None where nothing was said of it. ``was`` and ``user`` are whose session it
+    was when it was loaded and is now.
+    """
+
+    contents: dict[str, Any]
+    wrote: bool
+    cleared: bool
+    to_regenerate: bool
+    permanent: bool | None
+    assigned: frozenset[str]
+    applied: tuple[tuple[str, Callable[[Any], Any], Any], ...]
+    was: str | None
+    user: str | None
+
+    @classmethod
+    def of(cls, session: StoredSession, opened: Opened, users: Users) -> Change:
+        """Return what a session was asked; ``opened`` is what it was loaded as."""
+        contents = session._raw()
+        wrote = session.modified
+        return cls(
+            contents,
+            wrote,
+            session._cleared,
+            session._to_regenerate,
+            session._to_be_permanent,
+            session._assigned,
+            session._applied,
+            opened.user,
+            users.of(contents) if wrote else opened.user,
+        )
+
+    @property
+    def logs_in(self) -> bool:
+        """Whether the request itself logged a user in, so that it must not be dropped."""
+        came = self.user is not None and (self.cleared or self.user != self.was)
+        return came and not is_remembered(self.contents)
+
+    @property
+    def logs_out(self) -> bool:
+        """Whether it cleared the session, or its user left."""
+        return self.cleared or (self.was is not None and self.user is None)
+
+    @property
+    def replaces(self) -> bool:
+        """Whether nothing of what was loaded may remain."""
+        another = self.was is not None and self.user is not None and self.user != self.was
+        return self.cleared or another
+
+    @property
+    def why_regenerated(self) -> str:
+        """Why every token of before must die, in words; empty if they need not."""
+        if self.cleared:
+            return "cleared"
+        if self.user != self.was:
+            return "another user"
+        return "asked for" if self.to_regenerate else ""
+
+    @property
+    def begins(self) -> bool:
+        """Whether the session's time begins anew: somebody logged in, or it was cleared."""
+        return self.cleared or (self.user is not None and self.user != self.was)
+
+    def own(self) -> dict[str, Any]:
+        """Return only what this request wrote."""
+        if self.cleared:
+            return self.contents
+        own = {key: item for key, item in self.contents.items() if key in self.assigned}
+        for key, function, default in self.applied:
+            own[key] = function(own.get(key, default))
+        return own
+
+    def onto(
+        self, before: bytes, theirs: dict[str, Any], envelope: Envelope, users: Users
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Return this change on top of another, and the paths where it overrode that.
+
+        ``before`` is what was loaded, ``theirs`` what another request has stored since.
+        """
+        base = envelope.mapping_of(before)
+        mine = envelope.mapping_of(envelope.text_of(self.contents))
+        for key in {key for key, _, _ in self.applied}:
+            mine.pop(key, None)
+            if key in base:
+                mine[key] = base[key]
+        merged, conflicts = merge(base, mine, theirs)
+        for key, function, default in self.applied:
+            merged[key] = function(merged.get(key, default))
+        if self.user != self.was:
+            for key in users.keys:
+                merged.pop(key, None)
+            merged.update((key, mine[key]) for key in users.keys if key in mine)
+        return merged, conflicts

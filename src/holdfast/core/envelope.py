@@ -1,0 +1,106 @@
+"""What a store keeps of a session's contents: the library's notes and the application's mapping.
+
+Two lines: the notes as JSON, and the mapping in the tagged JSON of the signed cookie, so that
+every type comes back as from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from holdfast.core.unstorable import ERRORS, encoded, largest_keys
+from holdfast.errors import SessionTooLarge
+
+
+class Notes(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the library itself keeps in a session.
+
+    ``permanent`` says whether the cookie outlives the browser.
+    """
+
+    permanent: bool = False
+
+
+_NO_NOTES = Notes()
+_encode_notes = msgspec.json.Encoder().encode
+_decode_notes = msgspec.json.Decoder(Notes).decode
+
+
+class Letter(NamedTuple):
+    """An envelope opened: the notes, and the mapping as the bytes that were stored."""
+
+    notes: Notes = _NO_NOTES
+    text: bytes = b"{}"
+
+
+EMPTY = Letter()
+
+
+class Envelope:
+    """Contents to bytes and back.
+
+    ``encode`` and ``decode`` turn the application's mapping into bytes without a line break and
+    back; ``max_bytes`` bounds what they make.
+    """
+
+    def __init__(
+        self,
+        *,
+        encode: Callable[[dict[str, Any]], bytes],
+        decode: Callable[[bytes], Any],
+        max_bytes: int,
+    ) -> None:
+        self.encode = encode
+        self.decode = decode
+        self.max_bytes = max_bytes
+
+    def text_of(self, mapping: dict[str, Any]) -> bytes:
+        """Return a mapping as bytes.
+
+        Raises :exc:`holdfast.UnstorableValue` and :exc:`holdfast.SessionTooLarge`.
+        """
+        text = encoded(self.encode, mapping)
+        if len(text) > self.max_bytes:
+            raise SessionTooLarge(len(text), self.max_bytes, largest_keys(mapping, self.encode))
+        return text
+
+    def mapping_of(self, text: bytes) -> dict[str, Any]:
+        """Return the mapping that bytes stand for; raises whatever the decoder makes of others."""
+        mapping: dict[str, Any] = dict(self.decode(text))
+        return mapping
+
+    def seal(self, letter: Letter) -> bytes:
+        """Return what a store keeps."""
+        return _encode_notes(letter.notes) + b"\n" + letter.text
+
+    def open(self, data: bytes) -> Letter:
+        """Return what is in bytes that a store kept; :exc:`ValueError` if it is no envelope."""
+        notes, newline, text = data.partition(b"\n")
+        if not newline:
+            msg = "no envelope"
+            raise ValueError(msg)
+        return Letter(_NO_NOTES if notes == b"{}" else _decode_notes(notes), text)
+
+    def same(self, text: bytes | None, mapping: dict[str, Any]) -> bool:
+        """Return whether a mapping would be stored as these bytes, or as their equal.
+
+        None stands for a mapping that could not be stored when it was asked.
+        """
+        try:
+            data = self.encode(mapping)
+        except ERRORS:
+            return text is None
+        if text is None:
+            return False
+        # The stored ones may be from another provider, or another version of an application.
+        return data == text or data == self.encode(self.mapping_of(text))
+
+    def snapshot(self, mapping: dict[str, Any]) -> bytes | None:
+        """Return a mapping as :meth:`same` takes it; None for one that can't be stored."""
+        try:
+            return self.encode(mapping)
+        except ERRORS:
+            return None

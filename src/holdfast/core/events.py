@@ -1,0 +1,52 @@
+"""What happens to stored sessions, as values for plain callables.
+
+A listener is called in the thread of the request with one :class:`Event`; what it raises reaches
+the application. Events name sessions by their handles; tokens and contents are never in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+EventName = Literal[
+    "created",
+    "loaded",
+    "merged",
+    "conflict",
+    "regenerated",
+    "ended",
+    "dropped",
+    "refused",
+    "store_unavailable",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a session.
+
+    ``name``
+        ``created``: a session was stored for the first time. ``loaded``: one was read.
+        ``merged``: others had saved it meanwhile, and both changes are in it. ``conflict``: two
+        requests changed the same value, and the later one won; ``key`` says which.
+        ``regenerated``: it has a new token, and the older ones are dead. ``ended``: somebody
+        logged out. ``dropped``: what a request wrote was not stored. ``refused``: a token opened
+        nothing. ``store_unavailable``: the store did not answer in time.
+    ``handle``
+        The public name of the session; empty where there is none.
+    ``why``
+        In words, for ``regenerated``, ``dropped``, ``refused`` and ``store_unavailable``.
+    ``key``
+        Where the conflict was, as an expression: ``cart.items[3]``. It is the application's, and
+        may tell more than a log should.
+    """
+
+    name: EventName
+    handle: str
+    why: str = ""
+    key: str = ""
+
+
+Listener = Callable[[Event], object]

@@ -1,0 +1,109 @@
+"""From signed cookies to stored sessions, without a logout.
+
+A signed cookie that is looked at becomes a stored session, once: all requests that bring it at
+one time derive the same token from it and so share one session, and a tombstone under its SHA-256
+stays until it would have expired, so that presenting it again undoes no logout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from holdfast.core.envelope import Letter, Notes
+from holdfast.core.ops import Create, Load, Operation, Retire
+from holdfast.core.record import Record, SessionKey
+from holdfast.core.token import Token, derive
+from holdfast.core.verdict import Opened, Verdict, judge
+
+if TYPE_CHECKING:
+    from holdfast.core.stored import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What a good signed cookie holds: its contents, and when it expires."""
+
+    contents: Mapping[str, Any] = field(repr=False)
+    permanent: bool
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCookie:
+    """A signed cookie that was presented; ``imported`` is None unless it is good."""
+
+    text: str = field(repr=False)
+    imported: Imported | None = field(repr=False)
+
+    @property
+    def token(self) -> Token:
+        """The token of the stored session that it becomes."""
+        return derive(self.text)
+
+    @property
+    def handle(self) -> str:
+        """The public name of that session."""
+        return self.token.handle
+
+    @property
+    def key(self) -> SessionKey:
+        """What its tombstone is kept under."""
+        return SessionKey(sha256(self.text.encode()).digest())
+
+    def tombstone(self, now: int) -> Record:
+        """Return the record that says that it was imported."""
+        return Record(
+            key=self.key,
+            secret=b"",
+            data=b"",
+            version=1,
+            created=now,
+            seen=now,
+            expires=now if self.imported is None else self.imported.expires,
+            rotated=now,
+            ended=now,
+        )
+
+
+def open_cookie(
+    engine: Engine, cookie: SignedCookie, arrived: int
+) -> Generator[Operation, Any, Opened]:
+    """Open the session that a signed cookie has become, or will when it is committed."""
+    if cookie.imported is None:
+        return Opened(Verdict.NONE)
+    token = cookie.token
+    record = yield Load(token.key)
+    if record is not None:
+        return replace(engine.judged(token, record, arrived), cookie=cookie)
+    if (yield Load(cookie.key)) is not None:
+        engine.tell("refused", token.handle, "imported before")
+        return Opened(Verdict.UNKNOWN, token, cookie=cookie)
+    contents = dict(cookie.imported.contents)
+    letter = Letter(Notes(cookie.imported.permanent), engine.envelope.text_of(contents))
+    user = engine.users.of(contents)
+    return Opened(Verdict.GOOD, token, None, letter, contents, user, cookie)
+
+
+def bring_over(
+    engine: Engine, opened: Opened, cookie: SignedCookie, arrived: int, now: int
+) -> Generator[Operation, Any, Opened]:
+    """Store what a signed cookie held, once; return what became of it."""
+    token, record, created = cookie.token, opened.record, False
+    if record is None:
+        record = engine.record(token, now, opened.letter, opened.user)
+        created = yield Create(record)
+        if not created:
+            record = yield Load(token.key)
+    first = yield Create(cookie.tombstone(now))
+    if created and not first:  # it was imported before, and that session is over
+        yield Retire(token.key, now, now + engine.terms.tombstone)
+        return Opened(Verdict.LATE, token)
+    if created:
+        engine.tell("created", token.handle, "from a signed cookie")
+    elif judge(token, record, arrived, engine.terms) is not Verdict.GOOD:
+        return Opened(Verdict.LATE, token)
+    merge = record is not opened.record and not created
+    return replace(opened, record=record, cookie=cookie if merge else None)

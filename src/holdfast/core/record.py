@@ -1,0 +1,62 @@
+"""What a store keeps of one session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NewType
+
+SessionKey = NewType("SessionKey", bytes)
+"""SHA-256 of a session's id, 32 bytes; what a record is stored under."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What a store keeps of one session, under its ``key``.
+
+    Times are whole seconds since the epoch, UTC. A record whose ``ended`` is not 0 is a
+    *tombstone*: of the rest only ``key`` and ``expires`` mean anything then.
+
+    ``secret``, ``previous``
+        SHA-256 of the secret that opens the session, 32 bytes, and of the one before it, empty
+        unless that opens it too.
+    ``previous_until``
+        Until when the previous secret opens it; 0: until the current one has been used.
+    ``rotated``
+        When the current secret was made.
+    ``ended``
+        When the session was ended; 0: it is live.
+    ``data``
+        What it contains, opaque to stores.
+    ``version``
+        1 at first, one more with each save.
+    ``created``, ``seen``, ``expires``
+        When it began, was last active, and is over unless it is active again.
+    ``user_id``
+        Whose it is; None for nobody's. Never the empty text.
+    ``client``
+        A short description of the device, if the application asked for one.
+    """
+
+    key: SessionKey
+    secret: bytes = field(repr=False)
+    data: bytes = field(repr=False)
+    version: int
+    created: int
+    seen: int
+    expires: int
+    rotated: int
+    previous: bytes = field(default=b"", repr=False)
+    previous_until: int = 0
+    ended: int = 0
+    user_id: str | None = None
+    client: str = ""
+
+    @property
+    def handle(self) -> str:
+        """The public name of the session, 16 hexadecimal digits, for logs and lists."""
+        return handle_of(self.key)
+
+
+def handle_of(key: SessionKey) -> str:
+    """Return the public name of the session that is stored under ``key``."""
+    return key[:8].hex()

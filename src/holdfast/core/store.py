@@ -1,0 +1,138 @@
+"""What a store does: the contract, as protocols whose docstrings settle every edge.
+
+A store keeps records and knows nothing of what is in them. All that is missing, refused or ended
+is an answer, not an exception; there are two of those:
+
+- :exc:`holdfast.StoreUnavailable`, when the system behind the store can't be reached, does not
+  answer within its time limit, or says that it can't serve now. The operation may have been
+  performed or not. A store raises it in time, always: it has limits for connecting and for each
+  command. It may try to connect again; it never repeats a command that was sent.
+- whatever else went wrong in it, as it is: a bug.
+
+Each operation is atomic, touches one key and is one round trip. When it has returned, what it
+wrote is there for every process. A store owns its connections, uses none that was opened before
+a fork, may be called by several threads at once, and takes no part in the transactions of an
+application. No store compares a time with the clock: the callers do.
+
+``holdfast.testing.StoreContract`` tests all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from holdfast.core.record import Record, SessionKey
+
+
+@runtime_checkable
+class Store(Protocol):
+    """Where stored sessions are kept."""
+
+    def load(self, key: SessionKey) -> Record | None:
+        """Return the record of a key, live or a tombstone; None where there is none.
+
+        One that has expired may still come, or not. Of a tombstone ``key``, ``ended`` and
+        ``expires`` are as they were given, ``data`` is empty, and the rest may be anything.
+        """
+        ...
+
+    def create(self, record: Record) -> bool:
+        """Keep a new record, live or a tombstone; return whether it was kept.
+
+        False, and nothing has changed, where a record of that key exists, of whatever kind.
+        """
+        ...
+
+    def save(self, record: Record) -> bool:
+        """Replace a record by its next version; return whether that was done.
+
+        It is, if the stored one is live and its version is ``record.version - 1``. ``seen`` and
+        ``expires`` become the later of the stored and the given ones; all else is as given.
+        False, and nothing has changed, if not.
+        """
+        ...
+
+    def touch(self, key: SessionKey, *, seen: int, expires: int) -> bool:
+        """Note activity in a live record; return whether there was one.
+
+        ``seen`` and ``expires`` become the later of the stored and the given ones. Nothing else
+        changes, ``version`` neither. A tombstone stays as it is.
+        """
+        ...
+
+    def retire(self, key: SessionKey, *, ended: int, expires: int) -> bool:
+        """End a session: make a tombstone of a live record; return whether there was one.
+
+        The tombstone has these times and no data, and belongs to no user. Where there is a
+        tombstone already, or nothing, nothing changes. It is written as durably as the store
+        can: a session that was ended stays so.
+        """
+        ...
+
+
+@runtime_checkable
+class AsyncStore(Protocol):
+    """The same operations, awaited. A class is either this or a :class:`Store`."""
+
+    async def load(self, key: SessionKey) -> Record | None:
+        """Return the record of a key, as :meth:`Store.load`."""
+        ...
+
+    async def create(self, record: Record) -> bool:
+        """Keep a new record, as :meth:`Store.create`."""
+        ...
+
+    async def save(self, record: Record) -> bool:
+        """Replace a record by its next version, as :meth:`Store.save`."""
+        ...
+
+    async def touch(self, key: SessionKey, *, seen: int, expires: int) -> bool:
+        """Note activity in a live record, as :meth:`Store.touch`."""
+        ...
+
+    async def retire(self, key: SessionKey, *, ended: int, expires: int) -> bool:
+        """End a session, as :meth:`Store.retire`."""
+        ...
+
+
+@runtime_checkable
+class ByUser(Protocol):
+    """The power to find a user's sessions."""
+
+    def by_user(self, user_id: str) -> Sequence[Record]:
+        """Return the live records of a user, in no particular order; ``data`` may be left empty.
+
+        Those that have expired may be among them.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purged:
+    """What a purge did.
+
+    ``removed`` is the number of records; ``lag`` for how many seconds the longest expired of
+    them had been so: where it grows, purging does not keep up.
+    """
+
+    removed: int
+    lag: int = 0
+
+
+@runtime_checkable
+class Purgeable(Protocol):
+    """The power to remove what has expired, in a store that does not do so by itself."""
+
+    def purge(self, now: int, *, limit: int = 500) -> Purged:
+        """Remove at most ``limit`` of the records whose ``expires`` is before ``now``.
+
+        It is safe from several threads and processes at once, and keeps none of the other
+        operations waiting for longer than a few hundredths of a second.
+        """
+        ...
+
+    def count_expired(self, now: int) -> int:
+        """Return how many records could be purged at ``now``."""
+        ...

@@ -1,0 +1,318 @@
+"""Open and commit a session that lives in a store: every decision about it, once.
+
+Both are generators: they yield an operation and are sent its answer (``ops.py``), so they know
+neither a store nor a clock, and every interleaving of several requests can be walked. What a
+token is worth is judged in ``verdict.py``, what a request wants is told by ``change.py``.
+
+A commit does one of these:
+
+- nothing was looked at, cleared or written: nothing is asked of the store;
+- it was cleared, and nothing written since: retired, by its id, whatever the token's secret;
+- there is no token, or an unknown one: what was written begins a new session;
+- the token is good: what changed is saved, on the condition that nobody saved before. If somebody
+  did, the token is judged again, and both changes are merged and saved while it is good;
+- it died meanwhile, or was late from the start: what was written is dropped, but a logout still
+  ends the session, and a login begins another one.
+
+A cookie is set with a new token alone, and deleted by whoever ended the session alone. A refused
+save never makes a session of what it carried, save a login.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
+
+from holdfast.core import migration, token as tokens
+from holdfast.core.change import Change
+from holdfast.core.cookie_held import DROP, KEEP, SET, Action
+from holdfast.core.envelope import Envelope, Letter, Notes
+from holdfast.core.events import Event, EventName, Listener
+from holdfast.core.migration import SignedCookie
+from holdfast.core.ops import Create, Load, Operation, Retire, Save, Touch
+from holdfast.core.policy import Terms
+from holdfast.core.record import Record
+from holdfast.core.stored_session import StoredSession
+from holdfast.core.successor import Successor, successor
+from holdfast.core.token import Token
+from holdfast.core.users import Users
+from holdfast.core.verdict import Opened, Verdict, judge
+from holdfast.errors import SessionConflict, StoreUnavailable
+
+T = TypeVar("T")
+Steps = Generator[Operation, Any, T]
+
+# Each refused save is another request's success, so that many must overtake one.
+ATTEMPTS = 64
+
+
+class Outcome(NamedTuple):
+    """What a response does to the cookie; ``token`` is the text to set."""
+
+    action: Action = KEEP
+    token: str = ""
+
+
+NOTHING = Outcome()
+_DELETE = Outcome(DROP)
+
+
+class Engine:
+    """What decides about stored sessions.
+
+    ``random`` returns so many bytes that nobody can guess; ``listeners`` are told what happens;
+    ``transient_keys`` live for one request only. With ``go_on_without_store`` a page that looks at
+    its session goes on with an empty one when the store is unavailable.
+    """
+
+    def __init__(  # noqa: PLR0913  # all by keyword
+        self,
+        *,
+        envelope: Envelope,
+        terms: Terms,
+        users: Users,
+        random: Callable[[int], bytes],
+        listeners: tuple[Listener, ...] = (),
+        transient_keys: frozenset[str] = frozenset(),
+        go_on_without_store: bool = False,
+    ) -> None:
+        self.envelope = envelope
+        self.terms = terms
+        self.users = users
+        self.random = random
+        self.listeners = listeners
+        self.transient_keys = transient_keys
+        self.go_on_without_store = go_on_without_store
+        # What a session asks: whether its contents differ from what was loaded.
+        self.holds = envelope.same
+        self.snapshot = envelope.snapshot
+
+    def open(self, presented: Token | SignedCookie | None, arrived: int) -> Steps[Opened]:
+        """Return what a request finds that arrived at ``arrived``, seconds since the epoch.
+
+        Raises :exc:`holdfast.StoreUnavailable`, unless pages go on without the store.
+        """
+        if presented is None:
+            return Opened(Verdict.NONE)
+        try:
+            if isinstance(presented, SignedCookie):
+                return (yield from migration.open_cookie(self, presented, arrived))
+            return self.judged(presented, (yield Load(presented.key)), arrived)
+        except StoreUnavailable as error:
+            self.tell("store_unavailable", presented.handle, error.reason)
+            if not self.go_on_without_store:
+                raise
+            token = presented if isinstance(presented, Token) else presented.token
+            return Opened(Verdict.AWAY, token)
+
+    def judged(self, token: Token, record: Record | None, arrived: int) -> Opened:
+        """Return what a token opens, given the record that the store has."""
+        verdict = judge(token, record, arrived, self.terms)
+        if verdict is not Verdict.GOOD or record is None:
+            self.tell("refused", token.handle, verdict.value)
+            return Opened(verdict, token)
+        read = self._read(record)
+        if read is None:
+            return Opened(Verdict.UNKNOWN, token)
+        self.tell("loaded", token.handle)
+        letter, contents = read
+        return Opened(verdict, token, record, letter, contents, self.users.of(contents))
+
+    def _read(self, record: Record) -> tuple[Letter, dict[str, Any]] | None:
+        """Return what a record holds; None if that can't be read."""
+        try:
+            letter = self.envelope.open(record.data)
+            return letter, self.envelope.mapping_of(letter.text)
+        except (MemoryError, RecursionError):
+            raise  # of the process, not of the record; the next request tries again
+        except Exception as error:  # noqa: BLE001  # tags are open to applications: anything
+            self.tell("refused", record.handle, f"unreadable: {type(error).__name__}")
+            return None
+
+    def commit(self, session: StoredSession, now: int) -> Steps[Outcome]:
+        """Store what a request wants of its session; return what its response does to the cookie.
+
+        ``now`` is in seconds since the epoch. It may be called again, and goes on from what was
+        stored before. Raises :exc:`holdfast.UnstorableValue` and :exc:`holdfast.SessionTooLarge`
+        before anything is stored; :exc:`holdfast.StoreUnavailable` and
+        :exc:`holdfast.SessionConflict`, after which the session is not tried again.
+        """
+        visit, opened = session._visit, session._opened
+        if visit is None or session._failed or not session.is_in_use:
+            return NOTHING
+        presented = visit.presented if opened is None else opened.cookie or opened.token
+        try:
+            if session._cleared and not session._raw():
+                return (yield from self._end(session, presented, now))
+            if opened is None:  # cleared before anybody looked, and written since
+                opened = yield from self.open(presented, visit.arrived)
+            return (yield from self._store(session, opened, visit.arrived, now))
+        except (StoreUnavailable, SessionConflict) as error:
+            session._failed = True
+            if isinstance(error, StoreUnavailable):
+                handle = "" if presented is None else presented.handle
+                self.tell("store_unavailable", handle, error.reason)
+            raise
+
+    def _end(
+        self, session: StoredSession, presented: Token | SignedCookie | None, now: int
+    ) -> Steps[Outcome]:
+        """End the session of whoever ever held one of its tokens."""
+        ended = False
+        if isinstance(presented, SignedCookie):
+            if presented.imported is not None:
+                ended = yield Create(presented.tombstone(now))
+            presented = presented.token
+        if presented is not None and (yield from self._retire(presented, now)):
+            ended = True
+        session.settle(Opened(Verdict.NONE))
+        return _DELETE if ended else NOTHING
+
+    def _retire(self, token: Token, now: int) -> Steps[bool]:
+        ended: bool = yield Retire(token.key, now, now + self.terms.tombstone)
+        if ended:
+            self.tell("ended", token.handle)
+        return ended
+
+    def _store(
+        self, session: StoredSession, opened: Opened, arrived: int, now: int
+    ) -> Steps[Outcome]:
+        change = Change.of(session, opened, self.users)
+        cookie, token = opened.cookie, opened.token
+        if opened.verdict is Verdict.GOOD and token is not None:
+            if cookie is not None:
+                opened = yield from migration.bring_over(self, opened, token, cookie, arrived, now)
+            if opened.record is not None:
+                outcome = yield from self._save(
+                    session, opened, token, opened.record, change, arrived, now
+                )
+                kept = outcome is NOTHING and not session.new
+                return Outcome(SET, token.text) if kept and cookie is not None else outcome
+        if opened.verdict in {Verdict.NONE, Verdict.UNKNOWN}:
+            if change.cleared and token is not None:
+                yield from self._retire(token, now)
+            if not change.wrote or not change.contents:
+                return NOTHING
+            return (yield from self._create(session, change.contents, change, now))
+        retires = change.cleared or (change.logs_out and not change.logs_in)
+        return (yield from self._drop(session, token, change, retires, opened.verdict, now))
+
+    def _create(
+        self, session: StoredSession, contents: dict[str, Any], change: Change, now: int
+    ) -> Steps[Outcome]:
+        """Begin a session with ``contents``."""
+        letter = Letter(Notes(bool(change.permanent)), self.envelope.text_of(contents))
+        token = tokens.mint(self.random)
+        for _ in range(ATTEMPTS):
+            record = self.record(token, now, letter, change.user)
+            if (yield Create(record)):
+                self.tell("created", token.handle)
+                after = Opened(Verdict.GOOD, token, record, letter, user=change.user)
+                session.settle(after, contents)
+                return Outcome(SET, token.text)
+            token = tokens.mint(self.random)  # that key was taken
+        raise SessionConflict(token.handle, ATTEMPTS)
+
+    def record(self, token: Token, now: int, letter: Letter, user: str | None) -> Record:
+        """Return the first record of a session that begins now."""
+        return Record(
+            key=token.key,
+            secret=token.digest,
+            data=self.envelope.seal(letter),
+            version=1,
+            created=now,
+            seen=now,
+            expires=self.terms.expires(now, now),
+            rotated=now,
+            user_id=user,
+        )
+
+    def _drop(  # noqa: PLR0913, PLR0917  # what is known of a request whose token is dead
+        self,
+        session: StoredSession,
+        token: Token | None,
+        change: Change,
+        retires: bool,  # noqa: FBT001  # called within this class alone
+        verdict: Verdict,
+        now: int,
+    ) -> Steps[Outcome]:
+        """Keep nothing that was written, but a logout and a login."""
+        ended = False
+        if retires and token is not None:
+            ended = yield from self._retire(token, now)
+        if change.logs_in:
+            return (yield from self._create(session, change.own(), change, now))
+        if change.wrote and (change.contents or not change.cleared):
+            self.tell("dropped", "" if token is None else token.handle, verdict.value)
+        session.settle(Opened(Verdict.LATE, token))
+        return _DELETE if ended else NOTHING
+
+    def _save(  # noqa: PLR0913, PLR0917  # what is known of a request whose token is good
+        self,
+        session: StoredSession,
+        opened: Opened,
+        token: Token,
+        record: Record,
+        change: Change,
+        arrived: int,
+        now: int,
+    ) -> Steps[Outcome]:
+        """Save what changed, merged with what others saved meanwhile."""
+        letter = opened.letter
+        conflicts: list[str] = []
+        contents = change.own() if change.replaces else change.contents
+        text = self.envelope.text_of(contents) if change.wrote else letter.text
+        # Others may have brought a signed cookie over and gone on from there.
+        merging = opened.cookie is not None
+        for _ in range(ATTEMPTS):
+            if merging:
+                verdict = judge(token, record, arrived, self.terms)
+                read = self._read(record) if verdict is Verdict.GOOD else None
+                if read is None:
+                    retires = change.logs_out and not change.logs_in
+                    return (yield from self._drop(session, token, change, retires, verdict, now))
+                letter, theirs = read
+                if not change.replaces:
+                    before = opened.letter.text
+                    contents, conflicts = change.onto(before, theirs, self.envelope, self.users)
+                    text = self.envelope.text_of(contents)
+            step = successor(self, token, record, letter, text, change, arrived, now)
+            if step is None:
+                if self.terms.is_touch_due(record.seen, now):
+                    yield Touch(token.key, now, self.terms.expires(record.created, now))
+                step = Successor(record, letter)
+            elif not (yield Save(step.record)):
+                if not step.matters:
+                    return NOTHING  # the next request will note that the secret is in use
+                # Missing is as bad as dead: the record to judge then is the one that was refused.
+                record, merging = (yield Load(token.key)) or replace(record, expires=0), True
+                continue
+            else:
+                self._tell_saved(token.handle, step, merging, conflicts)
+            new = step.token or token
+            after = Opened(Verdict.GOOD, new, step.record, step.letter, user=change.user)
+            session.settle(after, contents if merging or change.replaces else None)
+            return NOTHING if step.token is None else Outcome(SET, step.token.text)
+        raise SessionConflict(token.handle, ATTEMPTS)
+
+    def _tell_saved(
+        self,
+        handle: str,
+        step: Successor,
+        merged: bool,  # noqa: FBT001  # as above
+        conflicts: list[str],
+    ) -> None:
+        if merged:
+            self.tell("merged", handle)
+        for path in conflicts:
+            self.tell("conflict", handle, key=path)
+        if step.why:
+            self.tell("regenerated", handle, step.why)
+
+    def tell(self, name: EventName, handle: str, why: str = "", key: str = "") -> None:
+        """Tell the listeners of an event."""
+        if self.listeners:
+            event = Event(name, handle, why, key)
+            for listener in self.listeners:
+                listener(event)

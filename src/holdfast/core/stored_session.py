@@ -1,0 +1,301 @@
+"""The mapping that an application sees of a session that lives in a store.
+
+It is loaded when it is first looked at, and notes what was asked of it: what was written, cleared
+and applied, and whether it is to be regenerated. What becomes of that is decided in ``stored.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from holdfast.core.ops import Operation
+from holdfast.core.session import LOADED, Session
+from holdfast.core.token import Token, parse
+from holdfast.core.verdict import Opened, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Self
+
+    from holdfast.core.migration import SignedCookie
+    from holdfast.core.stored import Engine
+
+_MISSING: Any = object()
+_NOTHING = Opened(Verdict.NONE)
+
+
+class Visit:
+    """What one request brought: the text of its cookie, and when it arrived, in seconds.
+
+    ``perform`` has what an engine asks answered by the store. ``read`` takes the text apart; it is
+    called when the session is used, at the latest when it is committed.
+    """
+
+    __slots__ = ("_presented", "_text", "arrived", "engine", "perform", "read")
+
+    def __init__(  # what a request brings
+        self,
+        engine: Engine,
+        text: str | None,
+        arrived: int,
+        perform: Callable[[Generator[Operation, Any, Opened]], Opened],
+        read: Callable[[str], Token | SignedCookie | None] = parse,
+    ) -> None:
+        self.engine = engine
+        self.arrived = arrived
+        self.perform = perform
+        self.read = read
+        self._text = text
+        self._presented: Token | SignedCookie | None = None
+
+    @property
+    def presented(self) -> Token | SignedCookie | None:
+        """What the cookie's text is; None for no cookie, and for one that can't be a token."""
+        if self._text is not None:
+            self._presented, self._text = self.read(self._text), None
+        return self._presented
+
+
+class StoredSession(Session):
+    """A session that is kept in a store.
+
+    A subclass's ``__init__`` is not called for the session of a request.
+    """
+
+    _ties = frozenset({*Session._ties, "_visit", "_opened", "_assigned", "_applied"})  # noqa: SLF001  # of its base
+
+    _visit: Visit | None = None
+    _opened: Opened | None = None  # None: not loaded yet
+    _touched = False  # what `accessed` says
+    _failed = False  # the store did not take it, and it is not tried again
+    _cleared = False
+    _to_regenerate = False
+    _to_be_permanent: bool | None = None  # None: as it is
+    _assigned: frozenset[str] = frozenset()  # the keys that this request wrote
+    _applied: tuple[tuple[str, Callable[[Any], Any], Any], ...] = ()
+
+    @classmethod
+    def of(cls, visit: Visit) -> Self:
+        """Return the session of a request, to be loaded when it is looked at."""
+        session = cls.__new__(cls)
+        # The encoder of `json` asks a dict for its size before it calls any method.
+        dict.__setitem__(session, "", None)
+        session._source = visit.engine  # noqa: SLF001  # its own class
+        session._visit = visit  # noqa: SLF001  # its own class
+        return session
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether it was loaded or cleared, so that there may be something to commit."""
+        return self._opened is not None or self._cleared
+
+    def fill(self, opened: Opened) -> None:
+        """Take what was loaded, if nothing was before and it has not been cleared."""
+        with LOADED:
+            if self._opened is None:
+                if not self._cleared:
+                    kept = [item for item in dict.items(self) if self._is_transient(item[0])]
+                    dict.clear(self)
+                    dict.update(self, opened.contents)
+                    dict.update(self, kept)
+                    self._loaded = opened.letter.text
+                self._opened = opened
+        self._accessed = True
+
+    def _open(self) -> Opened:
+        """Return what the store has, from now on if not yet."""
+        visit = self._visit
+        if self._opened is None and visit is not None:
+            self.fill(visit.perform(visit.engine.open(visit.presented, visit.arrived)))
+        return self._opened or _NOTHING
+
+    def _look(self) -> None:
+        self._touched = True
+        self._open()
+        self._accessed = True
+
+    def _is_loaded(self) -> bool:
+        return self.is_in_use
+
+    def _raw(self) -> dict[str, Any]:
+        return {key: item for key, item in dict.items(self) if not self._is_transient(key)}
+
+    def _is_transient(self, key: object) -> bool:
+        return self._visit is not None and key in self._visit.engine.transient_keys
+
+    @property
+    def accessed(self) -> bool:
+        """Whether the response depends on the cookie; setting it loads nothing."""
+        return self._touched
+
+    @accessed.setter
+    def accessed(self, value: bool) -> None:
+        self._touched = bool(value)
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the cookie outlives the browser.
+
+        Setting it is no use of the session: it takes effect when the session is loaded or written
+        for another reason.
+        """
+        if self._to_be_permanent is not None:
+            return self._to_be_permanent
+        return self._open().letter.notes.permanent
+
+    @permanent.setter
+    def permanent(self, value: bool) -> None:
+        self._to_be_permanent = bool(value)
+
+    @property
+    def new(self) -> bool:  # type: ignore[override]  # a plain attribute where it never changes
+        """Whether no stored session was found for this request."""
+        self._touched = True
+        return self._open().record is None
+
+    @property
+    def handle(self) -> str | None:
+        """The session's public name, for logs and lists; None while it is not stored."""
+        self._touched = True
+        record = self._open().record
+        return None if record is None else record.handle
+
+    @property
+    def created(self) -> datetime | None:
+        """When the session began, or its user last logged in; None while it is not stored."""
+        self._touched = True
+        record = self._open().record
+        return None if record is None else datetime.fromtimestamp(record.created, UTC)
+
+    @property
+    def last_seen(self) -> datetime | None:
+        """When the session was last noted to be active; None while it is not stored."""
+        self._touched = True
+        record = self._open().record
+        return None if record is None else datetime.fromtimestamp(record.seen, UTC)
+
+    @property
+    def user_id(self) -> str | None:
+        """The id of the user whose session it is, read from what it contains; None for nobody."""
+        if not self._accessed:
+            self._look()
+        return None if self._visit is None else self._visit.engine.users.of(self._raw())
+
+    def regenerate(self) -> None:
+        """Have the session get a new token when it is saved; every older one is dead then.
+
+        A change of the user does this by itself.
+        """
+        self._look()
+        self._to_regenerate = True
+
+    def apply(self, key: str, function: Callable[[Any], Any], default: Any = None) -> Any:
+        """Replace a value by ``function`` of it, or of ``default`` where there is none.
+
+        Returns the new value. If another request changes the session meanwhile, the function is
+        called again on the other's value, so ten requests that each add one add ten. It must give
+        the same for the same argument, and do nothing else.
+        """
+        value = function(self.get(key, default))
+        if key in self._assigned or self._is_transient(key):
+            self[key] = value
+        else:
+            dict.__setitem__(self, key, value)
+            self._applied = (*self._applied, (key, function, default))
+            self._mark_written()
+        return value
+
+    # Reading: what is transient is here without loading.
+
+    def __contains__(self, key: object) -> bool:
+        if not self._accessed and not self._is_transient(key):
+            self._look()
+        return dict.__contains__(self, key)
+
+    def __getitem__(self, key: str) -> Any:
+        return dict.__getitem__(self, key) if self._is_transient(key) else super().__getitem__(key)
+
+    def get(self, key: str, /, default: Any = None) -> Any:
+        if self._is_transient(key):
+            return dict.get(self, key, default)
+        return super().get(key, default)
+
+    # Writing
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if self._is_transient(key):
+            dict.__setitem__(self, key, value)
+            return
+        super().__setitem__(key, value)
+        self._assigned |= {key}
+        self._forget_applied(key)
+
+    def __delitem__(self, key: str) -> None:
+        if self._is_transient(key):
+            dict.__delitem__(self, key)
+            return
+        super().__delitem__(key)
+        self._assigned -= {key}
+        self._forget_applied(key)
+
+    def _forget_applied(self, key: str) -> None:
+        if self._applied:
+            self._applied = tuple(each for each in self._applied if each[0] != key)
+
+    def clear(self) -> None:
+        """Empty the session and end it: what is written afterwards begins another one.
+
+        This is how to log somebody out; popping the last key is not.
+        """
+        with LOADED:
+            dict.clear(self)
+            self._cleared = self._accessed = self._touched = True
+        self._assigned, self._applied = frozenset(), ()
+        self._mark_written()
+
+    def pop(self, key: str, default: Any = _MISSING) -> Any:
+        if key not in self and default is not _MISSING:
+            return default
+        value = dict.__getitem__(self, key)
+        del self[key]
+        return value
+
+    def popitem(self) -> tuple[str, Any]:
+        if not self._accessed:
+            self._look()
+        key, value = item = dict.popitem(self)
+        dict.__setitem__(self, key, value)
+        del self[key]
+        return item
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        items: dict[str, Any] = {}
+        dict.update(items, *args, **kwargs)
+        for key, value in items.items():
+            self[key] = value
+
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override]  # any mapping, as dict does
+        self.update(other)
+        return self
+
+    def settle(self, opened: Opened, contents: Mapping[str, Any] | None = None) -> None:
+        """Go on from what was saved: nothing is changed or asked for any more.
+
+        ``contents`` replace the session's, where what was saved differs from them.
+        """
+        if contents is not None:
+            kept = [item for item in dict.items(self) if self._is_transient(item[0])]
+            dict.clear(self)
+            dict.update(self, contents)
+            dict.update(self, kept)
+        self._opened, self._loaded, self._snapshot = opened, opened.letter.text, None
+        self._modified = self._written = self._cleared = self._to_regenerate = False
+        self._to_be_permanent = None
+        self._assigned, self._applied = frozenset(), ()

@@ -1,0 +1,94 @@
+"""What a record becomes when a request with a good token saves it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from holdfast.core import token as tokens
+from holdfast.core.change import Change
+from holdfast.core.envelope import Letter, Notes
+from holdfast.core.policy import Terms
+from holdfast.core.record import Record
+from holdfast.core.token import Token
+from holdfast.core.verdict import by_previous
+
+if TYPE_CHECKING:
+    from holdfast.core.stored import Engine
+
+
+class Successor(NamedTuple):
+    """The next version of a record, and the token to set if it has a new secret.
+
+    ``why`` says in words why it has one. ``matters`` is False if nothing is new but that a
+    renewed secret has been used.
+    """
+
+    record: Record
+    letter: Letter
+    token: Token | None = None
+    why: str = ""
+    matters: bool = False
+
+
+def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
+    engine: Engine,
+    token: Token,
+    record: Record,
+    letter: Letter,
+    text: bytes,
+    change: Change,
+    arrived: int,
+    now: int,
+) -> Successor | None:
+    """Return what to save; None if nothing is to be.
+
+    ``letter`` is what the record holds, ``text`` what the application's mapping is to be.
+    """
+    terms = engine.terms
+    permanent = letter.notes.permanent if change.permanent is None else change.permanent
+    turned = permanent != letter.notes.permanent
+    previous, previous_until, rotated = record.previous, record.previous_until, record.rotated
+    current = not by_previous(token, record, arrived)
+    new = None
+    why = change.why_regenerated
+    if why:
+        new, previous, previous_until = tokens.renew(token, engine.random), b"", 0
+    elif _is_renewed(record, terms, now, asked=turned, current=current):
+        why, new = "renewed", tokens.renew(token, engine.random)
+        previous, previous_until = token.digest, 0
+    elif current and previous and previous_until == 0:
+        previous_until = now + terms.grace
+    matters = bool(new) or turned or text != letter.text
+    if not matters and previous_until == record.previous_until:
+        return None
+    after = Letter(Notes(permanent), text)
+    created = now if change.begins else record.created
+    return Successor(
+        Record(
+            key=record.key,
+            secret=record.secret if new is None else new.digest,
+            previous=previous,
+            previous_until=previous_until,
+            rotated=rotated if new is None else now,
+            data=engine.envelope.seal(after),
+            version=record.version + 1,
+            created=created,
+            seen=now,
+            expires=terms.expires(created, now),
+            user_id=change.user,
+            client=record.client,
+        ),
+        after,
+        new,
+        why,
+        matters,
+    )
+
+
+def _is_renewed(record: Record, terms: Terms, now: int, *, asked: bool, current: bool) -> bool:
+    """Whether a new secret takes the current one's place, with the presented one still good."""
+    age = now - record.rotated
+    if not asked and (terms.renew_every is None or age < terms.renew_every):
+        return False
+    # By the previous one: the answer with the current one may still be under way.
+    return current or (record.previous_until == 0 and age > max(terms.grace, terms.in_flight))

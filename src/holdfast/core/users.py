@@ -1,0 +1,41 @@
+"""Whose a session is, read from what an application keeps in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+class Users:
+    """Read a user's id from the first of ``keys`` that a session has.
+
+    Text is the id, a whole number its text; None and the empty text are nobody. Anything else is
+    ignored, and ``warn`` is called with a sentence that says so.
+    """
+
+    def __init__(self, keys: tuple[str, ...], warn: Callable[[str], None]) -> None:
+        self.keys = keys
+        self.warn = warn
+
+    def of(self, mapping: Mapping[str, Any]) -> str | None:
+        """Return the id of the user whose contents these are; None for nobody."""
+        for key in self.keys:
+            value = mapping.get(key)
+            if value is None:
+                continue
+            if isinstance(value, str):
+                return str(value) or None
+            if isinstance(value, int) and not isinstance(value, bool):
+                return str(int(value))
+            self.warn(
+                f"session[{key!r}] is a {type(value).__name__}, so this session is taken for"
+                " nobody's; keep text or a whole number there, or name other keys in"
+                " SESSION_USER_KEYS"
+            )
+            return None
+        return None
+
+
+def is_remembered(mapping: Mapping[str, Any]) -> bool:
+    """Return whether Flask-Login says that the user did not log in, but was remembered."""
+    return mapping.get("_fresh") is False

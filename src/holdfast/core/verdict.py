@@ -1,0 +1,70 @@
+"""What a token is worth, judged by the record that the store has."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from holdfast.core.envelope import EMPTY, Letter
+from holdfast.core.policy import Terms
+from holdfast.core.record import Record
+from holdfast.core.token import Token
+
+if TYPE_CHECKING:
+    from holdfast.core.migration import SignedCookie
+
+
+class Verdict(enum.Enum):
+    """What a token is."""
+
+    NONE = "no token"
+    """There was none, or it had not the shape of one."""
+
+    UNKNOWN = "unknown"
+    """It opens nothing: never heard of, expired or long dead."""
+
+    GOOD = "good"
+    """It opens a live session."""
+
+    LATE = "late"
+    """It died so lately that the request may have been sent before."""
+
+    AWAY = "the store was unavailable"
+    """Nobody could tell, and the policy has such pages go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What opening a session found.
+
+    ``contents`` are the application's to change; ``user`` is whose they were. ``cookie`` is there
+    if a signed cookie was presented in place of a token.
+    """
+
+    verdict: Verdict
+    token: Token | None = None
+    record: Record | None = field(default=None, repr=False)
+    letter: Letter = field(default=EMPTY, repr=False)
+    contents: dict[str, Any] = field(default_factory=dict, repr=False)
+    user: str | None = None
+    cookie: SignedCookie | None = None
+
+
+def judge(token: Token, record: Record | None, arrived: int, terms: Terms) -> Verdict:
+    """Return what a token is to a request that arrived at ``arrived``, seconds since the epoch."""
+    if record is None or record.expires <= arrived:
+        return Verdict.UNKNOWN
+    if record.ended:
+        died = record.ended
+    elif token.opens(record.secret) or by_previous(token, record, arrived):
+        return Verdict.GOOD
+    else:
+        died = record.rotated
+    return Verdict.LATE if arrived <= died + terms.in_flight else Verdict.UNKNOWN
+
+
+def by_previous(token: Token, record: Record, arrived: int) -> bool:
+    """Return whether a token opens a record by the secret before the current one."""
+    in_force = record.previous_until == 0 or arrived <= record.previous_until
+    return record.previous != b"" and in_force and token.opens(record.previous)

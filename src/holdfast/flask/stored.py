@@ -1,0 +1,232 @@
+"""Sessions in a store: the interface that Flask calls."""
+
+from __future__ import annotations
+
+import inspect
+import secrets
+import time
+import warnings
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import flask.sessions
+
+from holdfast.core import token as tokens
+from holdfast.core.cookie_held import DROP, SET
+from holdfast.core.envelope import Envelope
+from holdfast.core.events import Listener
+from holdfast.core.migration import Imported, SignedCookie
+from holdfast.core.policy import OnOutage, Policy, Terms
+from holdfast.core.store import Store
+from holdfast.core.stored import Engine
+from holdfast.core.stored_session import Visit
+from holdfast.core.token import Token
+from holdfast.core.users import Users
+from holdfast.drive import run
+from holdfast.errors import (
+    ConfigurationError,
+    SessionConflict,
+    StoreUnavailable,
+    UserIdIgnored,
+)
+from holdfast.flask import configuration, outage
+from holdfast.flask.headers import drop_cookie, find_cookie, set_cookie, vary_by_cookie
+from holdfast.flask.interface import SessionInterface
+from holdfast.flask.secure_cookie import SecureCookieSessionInterface
+from holdfast.flask.sessions import StoredSession, session_json_serializer
+from holdfast.log import log_event
+
+if TYPE_CHECKING:
+    from flask import Flask, Request, Response
+
+# Browsers cut longer lifetimes (RFC 6265bis, section 5.5).
+_LONGEST_COOKIE = timedelta(days=400)
+
+
+class StoredSessionInterface(SessionInterface):
+    """Sessions in a store, with a random token in the cookie; no secret key is needed.
+
+    ``store``
+        What keeps them: see :func:`holdfast.open_store`.
+    ``policy``
+        What goes beyond Flask's configuration; by default nothing does.
+    ``migrate_until``
+        Until then a signed cookie of the same name becomes a stored session when it is looked at.
+        A date (its beginning, UTC) or an aware datetime; None: not at all.
+    ``listeners``
+        What is called with each :class:`holdfast.Event`; by default they are logged.
+
+    ``SESSION_USER_KEYS`` and ``SESSION_TRANSIENT_KEYS`` in an application's configuration name the
+    keys whose value is the user's id, and those that live for one request and are never stored.
+    """
+
+    session_class: type[StoredSession] = StoredSession
+    serializer: Any = session_json_serializer
+    policy = Policy.flask()
+
+    _made: tuple[tuple[Any, ...], Engine | None] = ((), None)
+
+    def __init__(
+        self,
+        store: Store,
+        policy: Policy | None = None,
+        *,
+        migrate_until: date | datetime | None = None,
+        listeners: Iterable[Listener] = (log_event,),
+    ) -> None:
+        self.store = _checked_store(store)
+        self.signed = SecureCookieSessionInterface(policy)  # refuses what is no policy
+        self.policy = self.signed.policy
+        self.migrate_until = _timestamp(migrate_until)
+        self.listeners = tuple(listeners)
+        self._perform = partial(run, store)
+
+    def get_expiration_time(
+        self,
+        app: Flask,  # noqa: ARG002  # for overriding
+        session: flask.sessions.SessionMixin,
+    ) -> datetime | None:
+        """Return when a permanent session's cookie expires (UTC), None for the others.
+
+        The record in the store, not the cookie, ends a session, so this is as late as can be.
+        """
+        return datetime.now(UTC) + _LONGEST_COOKIE if session.permanent else None
+
+    def open_session(self, app: Flask, request: Request) -> StoredSession:
+        """Return the session of a request, to be loaded when it is looked at."""
+        text = find_cookie(request, self.get_cookie_name(app))
+        arrived = int(time.time())
+        if self.migrate_until > arrived:
+            read = partial(self._read, app)
+            return self.session_class.of(
+                Visit(self.engine(app), text, arrived, self._perform, read)
+            )
+        return self.session_class.of(Visit(self.engine(app), text, arrived, self._perform))
+
+    def save_session(
+        self, app: Flask, session: flask.sessions.SessionMixin, response: Response
+    ) -> None:
+        """Store what the request wants of its session, and set or delete the cookie accordingly.
+
+        When the store is unavailable, the response is replaced by the answer to that.
+        """
+        accessed = session.accessed
+        if accessed:
+            vary_by_cookie(response)  # before anything can fail
+        if not isinstance(session, StoredSession) or not session.is_in_use:
+            return
+        try:
+            steps = self.engine(app).commit(session, int(time.time()))
+            action, text = run(self.store, steps)
+        except (StoreUnavailable, SessionConflict) as error:
+            outage.answer_instead(app, error, response)
+            vary_by_cookie(response)
+            return
+        if action is SET:
+            expires = self.get_expiration_time(app, session)
+            name, attributes = self.get_cookie_name(app), self.get_cookie_attributes(app)
+            set_cookie(response, name, text, attributes, expires, quoted=False)
+        elif action is DROP:
+            drop_cookie(response, self.get_cookie_name(app), self.get_cookie_attributes(app))
+        else:
+            return
+        if not accessed:
+            vary_by_cookie(response)
+
+    def engine(self, app: Flask) -> Engine:
+        """Return what decides about sessions, by the configuration of this moment."""
+        config = app.config
+        inputs = (
+            app,
+            app.json,
+            config["PERMANENT_SESSION_LIFETIME"],
+            config["SESSION_REFRESH_EACH_REQUEST"],
+            config.get("SESSION_USER_KEYS"),
+            config.get("SESSION_TRANSIENT_KEYS"),
+            self.serializer,
+            self.policy,
+            self.listeners,
+        )
+        made, engine = self._made
+        if engine is None or made != inputs:
+            engine = self._make_engine(app)
+            self._made = inputs, engine
+        return engine
+
+    def _make_engine(self, app: Flask) -> Engine:
+        config = app.config
+        idle = int(app.permanent_session_lifetime.total_seconds())
+        refreshed = config["SESSION_REFRESH_EACH_REQUEST"]
+        encode, decode, _ = configuration.coding(app, self.serializer)
+        return Engine(
+            envelope=Envelope(encode=encode, decode=decode, max_bytes=self.policy.max_bytes),
+            terms=Terms(
+                idle=idle,
+                touch_every=max(1, min(60, idle // 10)) if refreshed else None,
+                in_flight=int(self.policy.in_flight.total_seconds()),
+            ),
+            users=Users(_keys(app, "SESSION_USER_KEYS", ("_user_id", "user_id")), self._warn),
+            random=secrets.token_bytes,
+            listeners=self.listeners,
+            transient_keys=frozenset(
+                _keys(app, "SESSION_TRANSIENT_KEYS", ("_remember", "_remember_seconds"))
+            ),
+            go_on_without_store=self.policy.on_outage is OnOutage.EMPTY,
+        )
+
+    _warned = False
+
+    def _warn(self, message: str) -> None:
+        if not self._warned:
+            self._warned = True
+            warnings.warn(message, UserIdIgnored, stacklevel=2)
+
+    def _read(self, app: Flask, text: str) -> Token | SignedCookie | None:
+        """Return what a cookie holds in the time when signed ones become stored sessions."""
+        token = tokens.parse(text)
+        if token is not None:
+            return token
+        read = self.signed.read(app, text)
+        if read is None:
+            return None
+        contents = dict(read)
+        permanent = bool(contents.pop("_permanent", False))
+        expires = int(time.time() + app.permanent_session_lifetime.total_seconds()) + 1
+        return SignedCookie(text, Imported(contents, permanent, expires))
+
+
+def _checked_store(store: Any) -> Store:
+    if not isinstance(store, Store):
+        msg = (
+            f"a store is needed, and {type(store).__name__} is none: it has not all of load,"
+            " create, save, touch and retire. Text becomes one by holdfast.open_store"
+        )
+        raise ConfigurationError(msg)
+    if inspect.iscoroutinefunction(store.load):
+        msg = f"{type(store).__name__} is to be awaited, and Flask's sessions need one that blocks"
+        raise ConfigurationError(msg)
+    return store
+
+
+def _timestamp(until: date | datetime | None) -> float:
+    if until is None:
+        return 0
+    if not isinstance(until, date):
+        msg = f"migrate_until must be a date or a datetime, not {type(until).__name__}"
+        raise ConfigurationError(msg)
+    if not isinstance(until, datetime):
+        until = datetime(until.year, until.month, until.day, tzinfo=UTC)
+    if until.tzinfo is None:
+        msg = "migrate_until must say its time zone: datetime(..., tzinfo=UTC), or be a date"
+        raise ConfigurationError(msg)
+    return until.timestamp()
+
+
+def _keys(app: Flask, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    keys = app.config.get(name, default)
+    if isinstance(keys, str) or not all(isinstance(key, str) for key in keys):
+        msg = f"{name} must be a list of keys, each of them text, not {keys!r}"
+        raise ConfigurationError(msg)
+    return tuple(keys)

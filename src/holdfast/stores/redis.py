@@ -1,0 +1,229 @@
+"""Sessions in Redis, Valkey (both from 6.2 on) or Redis Cluster, by redis-py.
+
+Each operation touches one key and is one round trip; where a user logs in there is a second one,
+for the list of the user's sessions. Redis itself removes what has expired.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from redis.cluster import RedisCluster
+from redis.exceptions import NoScriptError, ResponseError
+
+from holdfast.core.record import Record, SessionKey, handle_of
+from holdfast.errors import ConfigurationError, StoreUnavailable
+from holdfast.stores.redis_layout import (
+    ENLIST,
+    LISTED,
+    RETIRE,
+    SAVE,
+    SLACK,
+    STRIKE,
+    TOUCH,
+    Script,
+    pack,
+    pack_time,
+    pack_tombstone,
+    unpack,
+)
+from holdfast.stores.redis_url import RedisAddress, check_client
+from holdfast.stores.redis_wire import Cluster, Command, SingleServer, cannot_serve, unavailable
+
+logger = logging.getLogger("holdfast.stores.redis")
+
+# A list outlives its sessions: no browser keeps a cookie longer (RFC 6265bis, section 5.6.3).
+_KEEP_LIST = 400 * 86400
+# A session is enlisted before it is created: one that is not there yet stays listed so long.
+_BEING_MADE = 60
+_MANY = 64
+_AT_ONCE = 100
+
+
+class RedisStore:
+    """Sessions in Redis.
+
+    ``client``
+        A ``redis.Redis`` or ``redis.cluster.RedisCluster`` with a ``socket_timeout``. Of its
+        settings the connections are used; commands are never repeated, whatever its Retry says.
+        :meth:`from_url` makes one that is set well.
+    ``prefix``
+        What all keys begin with. Two applications on one server need different ones.
+    ``retire_replicas``
+        How many replicas must have received the end of a session before it counts as ended.
+        Where fewer do within three quarters of ``timeout``, ``StoreUnavailable`` is raised, and
+        the session has ended on the primary all the same. With the number of replicas that each
+        primary has, no failover brings an ended session back; with 0, one may.
+    ``timeout``
+        For how long to wait for a connection, for an answer, and for replicas.
+    """
+
+    def __init__(
+        self,
+        client: Redis | RedisCluster | RedisAddress,
+        *,
+        prefix: str = "holdfast:",
+        retire_replicas: int = 0,
+        timeout: timedelta = timedelta(seconds=2),
+    ) -> None:
+        seconds = timeout.total_seconds()
+        if seconds <= 0:
+            message = f"timeout is {timeout}, and must be more than nothing"
+            raise ConfigurationError(message)
+        if retire_replicas < 0:
+            message = f"retire_replicas is {retire_replicas}, and can't be less than 0"
+            raise ConfigurationError(message)
+        self._prefix = prefix.encode()
+        self._wait: Command = ("WAIT", retire_replicas, max(1, int(seconds * 750)))
+        self._retire_replicas = retire_replicas
+        self._wire: SingleServer | Cluster
+        if isinstance(client, RedisAddress):
+            address = client
+            if address.cluster:
+                self._wire = Cluster(lambda: address.cluster_client(seconds), seconds)
+            else:
+                self._wire = SingleServer(lambda: address.client(seconds))
+        else:
+            check_client(client)
+            if isinstance(client, RedisCluster):
+                self._wire = Cluster(lambda: client, seconds)
+            else:
+                self._wire = SingleServer(lambda: client)
+
+    @classmethod
+    def from_url(cls, url: str, *, folder: Path | None = None) -> RedisStore:
+        """Return the store at ``redis://user:password@host:6379/0?prefix=shop:&timeout=1.5``.
+
+        Schemes are ``redis``, ``rediss`` (TLS), ``redis+cluster`` and ``rediss+cluster``;
+        parameters ``prefix``, ``timeout`` (seconds) and ``retire_replicas``. Nothing is connected
+        yet. ConfigurationError where the URL is wrong. ``folder`` is not used.
+        """
+        del folder
+        address = RedisAddress.of(url)
+        return cls(address, **address.options)
+
+    def load(self, key: SessionKey) -> Record | None:
+        """Return the record of a key."""
+        name = self._prefix + key
+        value = self._one(name, ("GET", name))
+        return None if value is None else self._read(key, value)
+
+    def create(self, record: Record) -> bool:
+        """Keep a new record."""
+        if record.user_id is not None and not record.ended:
+            self._enlist(record.user_id, record.key)
+        name = self._prefix + record.key
+        expires = _removal(record.expires)
+        return bool(self._one(name, ("SET", name, pack(record), "NX", "EXAT", expires)))
+
+    def save(self, record: Record) -> bool:
+        """Replace a record by its next version."""
+        # A user comes or goes only with a new secret.
+        if record.user_id is not None and record.rotated == record.seen:
+            self._enlist(record.user_id, record.key)
+        return bool(self._run(SAVE, self._prefix + record.key, pack(record)))
+
+    def touch(self, key: SessionKey, *, seen: int, expires: int) -> bool:
+        """Note activity in a live record."""
+        return bool(self._run(TOUCH, self._prefix + key, pack_time(seen) + pack_time(expires)))
+
+    def retire(self, key: SessionKey, *, ended: int, expires: int) -> bool:
+        """End a session."""
+        arguments = (pack_tombstone(ended, expires), _removal(expires))
+        if not self._retire_replicas:
+            return bool(self._run(RETIRE, self._prefix + key, *arguments))
+        done, replicas = self._run_all(RETIRE, self._prefix + key, *arguments, then=[self._wait])
+        if replicas < self._retire_replicas:
+            reason = (
+                f"Redis: {replicas} of {self._retire_replicas} replicas have received the end of"
+                f" session {handle_of(key)}; it has ended on the primary"
+            )
+            raise StoreUnavailable(reason)
+        return bool(done)
+
+    def by_user(self, user_id: str) -> Sequence[Record]:
+        """Return the live records of a user."""
+        name = self._list_of(user_id)
+        listed: list[bytes] = self._run(LISTED, name) or []
+        enlisted = dict(zip(listed[::2], listed[1::2], strict=True))
+        keys = [SessionKey(member) for member in enlisted]
+        found: dict[SessionKey, Record] = {}
+        for first in range(0, len(keys), _AT_ONCE):
+            found |= self._live_of(user_id, keys[first : first + _AT_ONCE])
+        old = time.time() - _BEING_MADE
+        gone = [key for key in keys if key not in found and float(enlisted[key]) < old]
+        for first in range(0, len(gone), _AT_ONCE):
+            some = gone[first : first + _AT_ONCE]
+            self._run(STRIKE, name, *[part for key in some for part in (key, enlisted[key])])
+        return list(found.values())
+
+    def close(self) -> None:
+        """Close the connections of this process; new ones are opened if it is used again."""
+        self._wire.close()
+
+    def _live_of(self, user_id: str, keys: list[SessionKey]) -> dict[SessionKey, Record]:
+        values = self._wire.ask_many([self._prefix + key for key in keys], "GET")
+        live = {}
+        for key, value in zip(keys, values, strict=True):
+            answer = _answer(value)
+            record = None if answer is None else self._read(key, answer)
+            if record is not None and not record.ended and record.user_id == user_id:
+                live[key] = record
+        return live
+
+    def _enlist(self, user_id: str, key: SessionKey) -> None:
+        now = int(time.time())
+        count = self._run(ENLIST, self._list_of(user_id), now, key, now + _KEEP_LIST) or 0
+        # Lists that nobody asks for are pruned too: at 64 sessions, 128, 256 and so on.
+        if count >= _MANY and not count & (count - 1):
+            self.by_user(user_id)
+
+    def _list_of(self, user_id: str) -> bytes:
+        digest = sha256(user_id.encode("utf-8", "surrogatepass")).digest()
+        # Half of it tells users apart, and the other user of a shared list would not be shown.
+        return self._prefix + b"u:" + digest[:16]
+
+    def _read(self, key: SessionKey, value: bytes) -> Record | None:
+        try:
+            return unpack(key, value)
+        except ValueError as error:
+            logger.warning("session %s counts as unknown: %s", handle_of(key), error)
+            return None
+
+    def _one(self, name: bytes, command: Command) -> Any:
+        return _answer(self._wire.ask(name, command)[0])
+
+    def _run(self, script: Script, name: bytes, *arguments: bytes | int) -> Any:
+        return self._run_all(script, name, *arguments)[0]
+
+    def _run_all(
+        self, script: Script, name: bytes, *arguments: bytes | int, then: Sequence[Command] = ()
+    ) -> list[Any]:
+        answers = self._wire.ask(name, ("EVALSHA", script.digest, 1, name, *arguments), *then)
+        if isinstance(answers[0], NoScriptError):
+            # The server has not seen it, or was started anew: it has done nothing.
+            answers = self._wire.ask(name, ("EVAL", script.source, 1, name, *arguments), *then)
+        return [_answer(answer) for answer in answers]
+
+
+def _answer(answer: Any) -> Any:
+    """Return an answer; None where a foreign value is in the place of ours; raise a refusal."""
+    if not isinstance(answer, ResponseError):
+        return answer
+    if "WRONGTYPE" in str(answer):
+        logger.warning("a key under the prefix of sessions holds a value that is none of theirs")
+        return None
+    if cannot_serve(answer):
+        raise unavailable(answer) from answer
+    raise answer
+
+
+def _removal(expires: int) -> int:
+    return int.from_bytes(pack_time(expires), "big") + SLACK

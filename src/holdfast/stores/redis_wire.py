@@ -1,0 +1,261 @@
+"""How commands reach Redis: over redis-py's connections, each sent once.
+
+redis-py's own ``execute_command`` sends a command again when its answer was lost, as often as the
+client's Retry says; a save could be applied twice. So commands are sent over connections of its
+pools here. Those are connected as the client's Retry says; a pool hands out none that the server
+has closed, nor one of a parent process.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis import ConnectionPool, Redis
+from redis.cluster import RedisCluster
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    ClusterError,
+    MovedError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
+
+from holdfast.errors import StoreUnavailable
+
+Command = tuple[bytes | str | int, ...]
+
+# What a server says when it can't serve now, or not us; redis-py has classes for some.
+_STATES = re.compile(
+    r"\b(?:BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOAUTH|NOREPLICAS|UNKILLABLE)\b"
+    # Before Redis 7 a script's error holds that of the command in it.
+    r"|-(?:OOM|READONLY|NOPERM)\b"
+)
+_STATE_ERRORS = (
+    AskError,
+    ClusterDownError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    TryAgainError,
+)
+_MOST_REDIRECTIONS = 4
+_BETWEEN_DISCOVERIES = 0.2
+
+
+class SingleServer:
+    """A Redis server, or what stands before several and looks like one.
+
+    ``connect`` makes a client; each process that sends a command makes its own.
+    """
+
+    def __init__(self, connect: Callable[[], Redis]) -> None:
+        self._connect = connect
+        # By process id. Those of parent processes stay here, untouched, for redis-py's destructors
+        # take locks that may have been held when the process forked.
+        self._clients: dict[int, Redis] = {}
+
+    def ask(self, key: bytes, *commands: Command) -> list[Any]:
+        """Send commands on one key, in one go; return their answers, refusals among them.
+
+        StoreUnavailable where they could not be sent, or the answers did not come in time.
+        """
+        del key
+        try:
+            return exchange(self._pool(), commands)
+        except (RedisError, OSError) as error:
+            raise unavailable(error) from error
+
+    def ask_many(self, keys: Sequence[bytes], command: str) -> list[Any]:
+        """Send one command for each of several keys; return the answers in their order."""
+        return self.ask(b"", *[(command, key) for key in keys])
+
+    def close(self) -> None:
+        """Close the connections; new ones are opened if it is used again."""
+        client = self._clients.pop(os.getpid(), None)
+        if client is not None:
+            client.connection_pool.disconnect()
+
+    def _pool(self) -> ConnectionPool:
+        process = os.getpid()
+        client = self._clients.get(process)
+        if client is None:
+            # Of several threads that come first at once, all use the client of one.
+            client = self._clients.setdefault(process, self._connect())
+        return client.connection_pool
+
+
+class Cluster:
+    """A Redis Cluster.
+
+    ``connect`` makes a client; each process that sends a command makes its own. Who serves what is
+    asked anew beside the requests: that may take as many time limits as there are nodes, while a
+    command fails within two.
+    """
+
+    def __init__(self, connect: Callable[[], RedisCluster], seconds: float) -> None:
+        self._connect = connect
+        self._seconds = seconds
+        self._views: dict[int, _View] = {}  # by process id, as SingleServer has clients
+
+    def ask(self, key: bytes, *commands: Command) -> list[Any]:
+        """Send commands on one key to who serves it, as :meth:`SingleServer.ask`."""
+        view = self._view()
+        try:
+            answers = exchange(view.pool_for(key), commands)
+            for _ in range(_MOST_REDIRECTIONS):
+                # Who redirects has done nothing.
+                redirection = next((one for one in answers if isinstance(one, AskError)), None)
+                if redirection is None:
+                    break
+                answers = view.follow(redirection, commands)
+        except (RedisError, OSError) as error:
+            view.discover()
+            raise unavailable(error) from error
+        if any(isinstance(one, AskError | ClusterDownError) for one in answers):
+            view.discover()
+        return answers
+
+    def ask_many(self, keys: Sequence[bytes], command: str) -> list[Any]:
+        """Send one command for each of several keys; return the answers in their order."""
+        view = self._view()
+        by_pool: dict[ConnectionPool, list[bytes]] = {}
+        answers: dict[bytes, Any] = {}
+        try:
+            for key in keys:
+                by_pool.setdefault(view.pool_for(key), []).append(key)
+            for pool, its_keys in by_pool.items():
+                together = exchange(pool, [(command, key) for key in its_keys])
+                answers.update(zip(its_keys, together, strict=True))
+        except (RedisError, OSError) as error:
+            view.discover()
+            raise unavailable(error) from error
+        for key, answer in answers.items():
+            if isinstance(answer, AskError):
+                answers[key] = self.ask(key, (command, key))[0]
+        return [answers[key] for key in keys]
+
+    def close(self) -> None:
+        """Close the connections; new ones are opened if it is used again."""
+        view = self._views.pop(os.getpid(), None)
+        if view is not None and view.client is not None:
+            view.client.disconnect_connection_pools()
+
+    def _view(self) -> _View:
+        """Return this process's view of the cluster, with a client."""
+        process = os.getpid()
+        view = self._views.get(process) or self._views.setdefault(process, _View())
+        if view.client is None:
+            # One thread asks; the others do not wait for more than their own time limit.
+            if not view.connecting.acquire(timeout=self._seconds):
+                reason = "Redis Cluster: no node has answered yet"
+                raise StoreUnavailable(reason)
+            try:
+                if view.client is None:
+                    view.client = self._connect()
+            except (RedisError, OSError) as error:
+                raise unavailable(error) from error
+            finally:
+                view.connecting.release()
+        return view
+
+
+@dataclass(slots=True)
+class _View:
+    """What one process knows of a cluster."""
+
+    # A RedisCluster, whose methods have no types; None until it has answered.
+    client: Any = None
+    connecting: threading.Lock = field(default_factory=threading.Lock)
+    discovering: threading.Lock = field(default_factory=threading.Lock)
+
+    def pool_for(self, key: bytes) -> ConnectionPool:
+        """Return the pool of connections to who serves a key."""
+        return pool_of(self.client, self.client.get_node_from_key(key))
+
+    def follow(self, redirection: AskError, commands: Sequence[Command]) -> list[Any]:
+        """Send commands to where they were redirected."""
+        where = {"host": redirection.host, "port": redirection.port}
+        node = self.client.get_node(**where)
+        if node is None:
+            # A new node: others of the cluster have just answered, so they are asked at once.
+            self.client.nodes_manager.initialize()
+            node = self.client.get_node(**where)
+        elif isinstance(redirection, MovedError):
+            self.discover()
+        if node is None:
+            message = f"no node is known at {redirection.host}:{redirection.port}"
+            raise ClusterError(message)
+        if isinstance(redirection, MovedError):
+            return exchange(pool_of(self.client, node), commands)
+        asking = [one for command in commands for one in (("ASKING",), command)]
+        return exchange(pool_of(self.client, node), asking)[1::2]
+
+    def discover(self) -> None:
+        """Begin to ask anew who serves what, unless that is being done."""
+        if self.discovering.acquire(blocking=False):
+            try:
+                threading.Thread(target=self._discover, daemon=True).start()
+            except RuntimeError:  # the interpreter is ending
+                self.discovering.release()
+
+    def _discover(self) -> None:
+        try:
+            self.client.nodes_manager.initialize()
+        except (RedisError, OSError):
+            pass  # whoever finds a node away next asks again
+        finally:
+            time.sleep(_BETWEEN_DISCOVERIES)
+            self.discovering.release()
+
+
+def pool_of(client: Any, node: Any) -> ConnectionPool:
+    """Return the pool of connections to one node."""
+    pool: ConnectionPool = client.get_redis_connection(node).connection_pool
+    return pool
+
+
+def exchange(pool: ConnectionPool, commands: Sequence[Command]) -> list[Any]:
+    """Send commands over one connection and read their answers; what is refused is an answer."""
+    connection: Any = pool.get_connection()
+    try:
+        if len(commands) == 1:
+            connection.send_command(*commands[0])
+        else:
+            connection.send_packed_command(connection.pack_commands(commands))
+        answers = []
+        for _ in commands:
+            try:
+                answers.append(connection.read_response(disable_decoding=True))
+            except ResponseError as refusal:
+                answers.append(refusal)
+        if any(isinstance(answer, ReadOnlyError) for answer in answers):
+            # It was a primary once: whoever connects anew finds the present one.
+            connection.disconnect()
+    except BaseException:
+        # Answers may still come over it that nobody waits for.
+        connection.disconnect()
+        raise
+    finally:
+        pool.release(connection)
+    return answers
+
+
+def cannot_serve(refusal: ResponseError) -> bool:
+    """Return whether a server refused for a state that it is in, not for what was asked."""
+    return isinstance(refusal, _STATE_ERRORS) or bool(_STATES.search(str(refusal)))
+
+
+def unavailable(error: Exception) -> StoreUnavailable:
+    """Return what is raised for an error of redis-py; its texts hold no password."""
+    return StoreUnavailable(f"Redis: {error}" if str(error) else f"Redis: {type(error).__name__}")

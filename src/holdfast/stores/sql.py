@@ -1,0 +1,281 @@
+"""Sessions in PostgreSQL, MariaDB or MySQL, by SQLAlchemy."""
+
+from __future__ import annotations
+
+import os
+import re
+import weakref
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import Engine, exc, text
+
+from holdfast.core.record import Record, SessionKey
+from holdfast.core.store import Purged
+from holdfast.errors import ConfigurationError, UnstorableValue
+from holdfast.stores.purging import Purging
+from holdfast.stores.sql_engine import engine_for, read_url
+from holdfast.stores.sql_failures import is_created_meanwhile, is_duplicate, what_it_means
+from holdfast.stores.sql_statements import USER_ID_BYTES, definitions, removal, statements
+
+Rows = Sequence[Any]
+
+
+class SQLStore:
+    """A store in a table of a PostgreSQL, MariaDB (10.6) or MySQL (8.0) database.
+
+    ``where``
+        A URL like ``postgresql://user:password@host/database`` (pg8000) or ``mariadb://…``,
+        ``mysql://…`` (PyMySQL), perhaps with ``sslmode`` (disable, require, verify-full) and
+        ``sslrootcert``. Or an engine made for this store alone; then give it time limits for
+        connecting and for each command, ``isolation_level="AUTOCOMMIT"``, and
+        ``skip_autocommit_rollback=True`` and ``pool_reset_on_return=None``, without which each
+        operation takes more round trips.
+    ``table``
+        Its name: lower-case letters, digits and underscores.
+    ``timeout``
+        How long waiting for a connection, connecting and a command may each take; of no effect
+        on an engine.
+    ``purge_every``
+        How often this process removes what expired; None for never.
+
+    The first statement of its kind on a connection to PostgreSQL takes a second round trip, in
+    which the server prepares it.
+    """
+
+    def __init__(
+        self,
+        where: str | Engine,
+        *,
+        table: str = "holdfast_sessions",
+        timeout: timedelta = timedelta(seconds=3),
+        purge_every: timedelta | None = timedelta(minutes=1),
+    ) -> None:
+        if not re.fullmatch(r"[a-z_][a-z0-9_]{0,47}", table):
+            message = (
+                "table is a name of at most 48 lower-case letters, digits and underscores,"
+                f" not {table!r}"
+            )
+            raise ConfigurationError(message)
+        if not (isinstance(timeout, timedelta) and timeout > timedelta(0)):
+            message = f"timeout must be a timedelta above 0, not {timeout!r}"
+            raise ConfigurationError(message)
+        if isinstance(where, Engine):
+            self._engine: Engine = where.execution_options(isolation_level="AUTOCOMMIT")
+        else:
+            url, settings = read_url(where)
+            if settings:
+                message = f"give {', '.join(settings)} as arguments, or call SQLStore.from_url"
+                raise ConfigurationError(message)
+            self._engine = engine_for(url, timeout)
+        self._table = table
+        self._family = _family(self._engine)
+        said = statements(self._family, table)
+        self._statements = {name: _Statement(self._engine, said[name]) for name in said}
+        self._purging = Purging(self, purge_every)
+        _forget_in_children(self._engine)
+
+    @classmethod
+    def from_url(cls, url: str, *, folder: Path | None = None) -> Self:
+        """Return the store of a URL, which may set ``table``, ``timeout`` and ``purge_every`` too.
+
+        The last two are seconds, or ``purge_every=never``. ConfigurationError, without the
+        password in it, for all that is wrong in the URL.
+        """
+        del folder
+        where, settings = read_url(url)
+        return cls(where.render_as_string(hide_password=False), **settings)
+
+    def __repr__(self) -> str:
+        return f"<SQLStore {self._table} in {self._engine.url!r}>"
+
+    def close(self) -> None:
+        """Close the connections that are not in use. The next operation opens a new one."""
+        self._engine.dispose()
+
+    def ddl(self) -> str:
+        """Return what ``create_tables`` has the database do, for those who do it themselves."""
+        return "".join(f"{sql};\n" for sql in definitions(self._family, self._table))
+
+    def create_tables(self) -> None:
+        """Make the table and its indexes, unless they are there; safe from several processes."""
+        for sql in definitions(self._family, self._table):
+            try:
+                self._execute(sql)
+            except exc.DBAPIError as error:
+                if not is_created_meanwhile(error):
+                    raise
+
+    def load(self, key: SessionKey) -> Record | None:
+        """Return the record of a key, as ``Store.load``."""
+        rows = self._ask("load", {"key": key})
+        return _record(rows[0]) if rows else None
+
+    def create(self, record: Record) -> bool:
+        """Keep a new record, as ``Store.create``."""
+        try:
+            kept = self._tell("create", _values(record))
+        except exc.IntegrityError as error:
+            if not is_duplicate(error):
+                raise
+            return False
+        if kept:
+            self._purging.after_create(record)
+        return kept
+
+    def save(self, record: Record) -> bool:
+        """Replace a record by its next version, as ``Store.save``."""
+        return self._tell("save", _values(record))
+
+    def touch(self, key: SessionKey, *, seen: int, expires: int) -> bool:
+        """Note activity in a live record, as ``Store.touch``."""
+        return self._tell("touch", {"key": key, "seen": seen, "expires": expires})
+
+    def retire(self, key: SessionKey, *, ended: int, expires: int) -> bool:
+        """End a session, as ``Store.retire``; as durable as the server makes a commit."""
+        return self._tell("retire", {"key": key, "ended": ended, "expires": expires})
+
+    def by_user(self, user_id: str) -> Sequence[Record]:
+        """Return the live records of a user without their data, as ``ByUser.by_user``."""
+        return [_record(row) for row in self._ask("by_user", {"user_id": _encode(user_id)})]
+
+    def purge(self, now: int, *, limit: int = 500) -> Purged:
+        """Remove what has expired, as ``Purgeable.purge``.
+
+        Of two that purge PostgreSQL at once, each removes other records.
+        """
+        if self._family == "postgresql":
+            gone = [row[0] for row in self._ask("purge", {"now": now, "limit": limit})]
+            return Purged(removed=len(gone), lag=now - min(gone, default=now))
+        rows = self._ask("expired", {"now": now, "limit": limit})
+        if not rows:
+            return Purged(removed=0)
+        keys = sorted(bytes(row[0]) for row in rows)
+        _, removed = self._execute(removal(self._table, len(keys)), (*keys, now))
+        return Purged(removed=removed, lag=now - rows[0][1] if removed else 0)
+
+    def count_expired(self, now: int) -> int:
+        """Return how many records could be purged, as ``Purgeable.count_expired``."""
+        count: int = self._ask("count_expired", {"now": now})[0][0]
+        return count
+
+    def _ask(self, name: str, values: dict[str, Any]) -> Rows:
+        return self._run(name, values)[0]
+
+    def _tell(self, name: str, values: dict[str, Any]) -> bool:
+        return self._run(name, values)[1] == 1
+
+    def _run(self, name: str, values: dict[str, Any]) -> tuple[Rows, int]:
+        return self._execute(*self._statements[name].with_values(values))
+
+    def _execute(self, sql: str, values: Any = None) -> tuple[Rows, int]:
+        """Run a statement; return its rows, or none, and how many rows it concerned.
+
+        A connection on which anything but a duplicate came up, also in this process, is not used
+        again: an answer may still be on its way on it, or it leads to a server that was demoted.
+        """
+        try:
+            with self._engine.connect() as connection:
+                try:
+                    result = connection.exec_driver_sql(sql, values)
+                    return result.fetchall() if result.returns_rows else (), result.rowcount
+                except exc.IntegrityError:
+                    raise
+                except BaseException:
+                    connection.invalidate()
+                    raise
+        except (exc.SQLAlchemyError, OSError) as error:
+            means = what_it_means(error, self._table)
+            if means is error:
+                raise
+            # SQLAlchemy's own error, of an engine that does not hide them, has the values.
+            raise means from getattr(error, "orig", error)
+
+
+class _Statement:
+    """A statement in the words of an engine's driver, and the order of its parameters.
+
+    Compiled once: for SQLAlchemy to find it in its cache takes as long as the rest of what it does.
+    """
+
+    def __init__(self, engine: Engine, sql: str) -> None:
+        compiled = text(sql).compile(dialect=engine.dialect)
+        self._sql = str(compiled)
+        self._names: Sequence[str] | None = getattr(compiled, "positiontup", None)
+
+    def with_values(self, values: dict[str, Any]) -> tuple[str, Any]:
+        names = self._names
+        return self._sql, values if names is None else tuple([values[name] for name in names])
+
+
+def _family(engine: Engine) -> str:
+    name = engine.dialect.name
+    if name not in {"postgresql", "mysql", "mariadb"}:
+        message = f"SQLStore is for PostgreSQL, MariaDB and MySQL, not for {name}"
+        raise ConfigurationError(message)
+    return "postgresql" if name == "postgresql" else "mysql"
+
+
+def _forget_in_children(engine: Engine) -> None:
+    """Have children of this process open connections of their own."""
+    if not hasattr(os, "register_at_fork"):
+        return
+    kept = weakref.ref(engine)
+
+    def forget() -> None:
+        engine = kept()
+        if engine is not None:
+            engine.dispose(close=False)
+
+    os.register_at_fork(after_in_child=forget)
+
+
+def _encode(user_id: str) -> bytes:
+    # Anything that str can hold: what is no user's id now may have been when it was stored.
+    return user_id.encode("utf-8", "surrogatepass")
+
+
+def _values(record: Record) -> dict[str, Any]:
+    user_id = None if record.user_id is None else _encode(record.user_id)
+    if user_id is not None and len(user_id) > USER_ID_BYTES:
+        reason = f"in UTF-8 it takes {len(user_id)} bytes, and the table keeps {USER_ID_BYTES}"
+        path = "user_id"
+        raise UnstorableValue(path, reason)
+    return {
+        "key": record.key,
+        "secret": record.secret,
+        "previous": record.previous,
+        "previous_until": record.previous_until,
+        "rotated": record.rotated,
+        "ended": record.ended,
+        "data": record.data,
+        "version": record.version,
+        "before": record.version - 1,
+        "created": record.created,
+        "seen": record.seen,
+        "expires": record.expires,
+        "user_id": user_id,
+        "client": record.client.encode("utf-8", "surrogatepass"),
+    }
+
+
+def _record(row: Sequence[Any]) -> Record:
+    key, secret, previous, until, rotated, ended, data, version, *times, user_id, client = row
+    created, seen, expires = times
+    return Record(
+        key=SessionKey(bytes(key)),
+        secret=bytes(secret),
+        previous=bytes(previous),
+        previous_until=until,
+        rotated=rotated,
+        ended=ended,
+        data=bytes(data),
+        version=version,
+        created=created,
+        seen=seen,
+        expires=expires,
+        user_id=None if user_id is None else bytes(user_id).decode("utf-8", "surrogatepass"),
+        client=bytes(client).decode("utf-8", "surrogatepass"),
+    )

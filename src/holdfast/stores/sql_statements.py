@@ -1,0 +1,113 @@
+"""What the SQL store says to a database: how its table is made, and a statement an operation.
+
+All that is not a number is kept as bytes, texts in UTF-8: then no collation, character set or
+padding of a database can make two of them equal, and none is too short for a NUL.
+"""
+
+from __future__ import annotations
+
+USER_ID_BYTES = 2048
+"""The longest user id, in UTF-8: what an index of either database takes, with room to spare."""
+
+_COLUMNS = (
+    "{key}, secret, previous, previous_until, rotated, ended, {data}, version, created, seen,"
+    " expires, user_id, client"
+)
+_STATEMENTS = {
+    "load": "SELECT {columns} FROM {table} WHERE {key} = :key",
+    "create": "INSERT INTO {table} ({columns}) VALUES (:key, :secret, :previous, :previous_until,"
+    " :rotated, :ended, :data, :version, :created, :seen, :expires, :user_id, :client)",
+    "save": "UPDATE {table} SET seen = GREATEST(seen, :seen),"
+    " expires = GREATEST(expires, :expires), secret = :secret, previous = :previous, previous_until = :previous_until,"
+    " rotated = :rotated, ended = :ended, data = :data, version = :version, created = :created,"
+    " user_id = :user_id, client = :client"
+    " WHERE {key} = :key AND version = :before AND ended = 0",
+    "touch": "UPDATE {table} SET seen = GREATEST(seen, :seen),"
+    " expires = GREATEST(expires, :expires) WHERE {key} = :key AND ended = 0",
+    "retire": "UPDATE {table} SET ended = :ended, expires = :expires, data = '', user_id = NULL,"
+    " secret = '', previous = '', client = '' WHERE {key} = :key AND ended = 0",
+    "by_user": "SELECT {without_data} FROM {table} WHERE user_id = :user_id AND ended = 0",
+    "count_expired": "SELECT COUNT(*) FROM {table} WHERE expires < :now",
+}
+_POSTGRESQL = {
+    "create": _STATEMENTS["create"] + " ON CONFLICT DO NOTHING",
+    # With FOR UPDATE the inner query is run once, as that of a join need not be.
+    "purge": "WITH expired AS (SELECT key FROM {table} WHERE expires < :now ORDER BY expires"
+    " LIMIT :limit FOR UPDATE SKIP LOCKED) DELETE FROM {table} USING expired"
+    " WHERE {table}.key = expired.key RETURNING {table}.expires",
+}
+_MYSQL = {
+    "expired": "SELECT {key}, expires FROM {table} WHERE expires < :now"
+    " ORDER BY expires LIMIT :limit",
+}
+_REMOVAL = "DELETE {table} FROM {table} FORCE INDEX (PRIMARY) WHERE `key` IN ({keys})"
+
+_NUMBERS = """
+  version BIGINT NOT NULL,
+  created BIGINT NOT NULL,
+  seen BIGINT NOT NULL,
+  expires BIGINT NOT NULL,
+  rotated BIGINT NOT NULL,
+  previous_until BIGINT NOT NULL,
+  ended BIGINT NOT NULL,"""
+_POSTGRESQL_DEFINITIONS = (
+    """CREATE TABLE IF NOT EXISTS {table} (
+  key BYTEA PRIMARY KEY,
+  secret BYTEA NOT NULL,
+  previous BYTEA NOT NULL,{numbers}
+  user_id BYTEA,
+  client BYTEA NOT NULL,
+  data BYTEA NOT NULL
+)""",
+    "CREATE INDEX IF NOT EXISTS {table}_expires ON {table} (expires)",
+    "CREATE INDEX IF NOT EXISTS {table}_user_id ON {table} (user_id) WHERE user_id IS NOT NULL",
+)
+_MYSQL_DEFINITIONS = (
+    """CREATE TABLE IF NOT EXISTS {table} (
+  `key` BINARY(32) PRIMARY KEY,
+  secret VARBINARY(32) NOT NULL,
+  previous VARBINARY(32) NOT NULL,{numbers}
+  user_id VARBINARY({user_id_bytes}),
+  client BLOB NOT NULL,
+  data LONGBLOB NOT NULL,
+  INDEX {table}_expires (expires),
+  INDEX {table}_user_id (user_id)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC""",
+)
+
+
+def definitions(family: str, table: str) -> tuple[str, ...]:
+    """Return the statements that make the table and its indexes, unless they are there."""
+    kept = _POSTGRESQL_DEFINITIONS if family == "postgresql" else _MYSQL_DEFINITIONS
+    names = {"table": table, "numbers": _NUMBERS, "user_id_bytes": USER_ID_BYTES}
+    return tuple(template.format_map(names) for template in kept)
+
+
+def statements(family: str, table: str) -> dict[str, str]:
+    """Return a statement for each operation, by its name, with parameters as ``:name``.
+
+    Rows have the columns in the order of a record's fields in ``_COLUMNS``. ``purge`` is one
+    statement on PostgreSQL, and two on MySQL: ``expired``, and what ``removal`` returns.
+    """
+    postgresql = family == "postgresql"
+    # In MySQL it is a word of the language.
+    key = "key" if postgresql else "`key`"
+    nothing = "CAST('' AS BYTEA)" if postgresql else "CAST('' AS BINARY)"
+    names = {
+        "table": table,
+        "key": key,
+        "columns": _COLUMNS.format(key=key, data="data"),
+        "without_data": _COLUMNS.format(key=key, data=nothing),
+    }
+    said = _STATEMENTS | (_POSTGRESQL if postgresql else _MYSQL)
+    return {name: template.format_map(names) for name, template in said.items()}
+
+
+def removal(table: str, count: int) -> str:
+    """Return what removes rows by ``count`` keys from MySQL, where they expired before a time.
+
+    By keys it takes locks in the order in which all other operations do, so that there are no
+    deadlocks. Left to choose, the server might read, and so lock, the whole table.
+    """
+    keys = ", ".join(["%s"] * count)
+    return _REMOVAL.format(table=table, keys=keys) + " AND expires < %s"
