@@ -182,7 +182,7 @@ class Engine:
         cookie, token = opened.cookie, opened.token
         if opened.verdict is Verdict.GOOD and token is not None:
             if cookie is not None:
-                opened = yield from migration.bring_over(self, opened, token, cookie, arrived, now)
+                opened = yield from migration.bring_over(self, opened, cookie, arrived, now)
             if opened.record is not None:
                 outcome = yield from self._save(
                     session, opened, token, opened.record, change, arrived, now

@@ -3,12 +3,14 @@
 A record is one string, for a hash whose values are longer than 64 bytes takes much more memory.
 What scripts compare stands first, at fixed places; numbers are big-endian::
 
-    live       0xA1 | version 4 | seen 6 | expires 6 | created 6 | rotated 6 | secret 32 | parts 1
-               | previous 32 | previous_until 6 | length 4, user_id | length 4, client | data
-    tombstone  0xA2 | ended 6 | expires 6
+    live       0xA1 | version 4 | seen 5 | expires 5 | created 5 | secret 32 | parts 1
+               | rotated 5 | previous 32 | previous_until 5 | user_id | client | data
+    tombstone  0xA2 | ended 5 | expires 5
 
-``parts`` tells which of the four before ``data`` are there. No text in UTF-8 begins with either
-of the first bytes, so what another application keeps under a key of ours is hardly mistaken.
+``parts`` tells which of the five before ``data`` are there; without ``rotated`` it is ``created``.
+A text is a byte with its length and UTF-8; from 255 bytes on, 255 and 4 bytes with its length. No
+text in UTF-8 begins with either of the first bytes, so what another application keeps under a key
+of ours is hardly mistaken.
 """
 
 from __future__ import annotations
@@ -22,15 +24,16 @@ LIVE, TOMBSTONE = 0xA1, 0xA2
 SLACK = 60
 """Seconds for which Redis keeps what has expired: its clock may be ahead of an application's."""
 
-_FIXED = struct.Struct(">BI6s6s6s6s32sB")
-_END = struct.Struct(">B6s6s")
-_PREVIOUS, _PREVIOUS_UNTIL, _USER, _CLIENT = 1, 2, 4, 8
-_LATEST = 2**48 - 1
+_FIXED = struct.Struct(">BI5s5s5s32sB")
+_END = struct.Struct(">B5s5s")
+_ROTATED, _PREVIOUS, _PREVIOUS_UNTIL, _USER, _CLIENT = 1, 2, 4, 8, 16
+_LATEST = 2**40 - 1
+_LONG = 255
 
 
 def pack_time(time: int) -> bytes:
-    """Return a time in 6 bytes; the far future, eight million years from now, is cut off."""
-    return min(max(time, 0), _LATEST).to_bytes(6, "big")
+    """Return a time in 5 bytes; what is after the year 36,800 becomes that."""
+    return min(max(time, 0), _LATEST).to_bytes(5, "big")
 
 
 def pack(record: Record) -> bytes:
@@ -39,6 +42,9 @@ def pack(record: Record) -> bytes:
         return pack_tombstone(record.ended, record.expires)
     parts = 0
     optional = []
+    if record.rotated != record.created:
+        parts |= _ROTATED
+        optional.append(pack_time(record.rotated))
     if record.previous:
         parts |= _PREVIOUS
         optional.append(record.previous)
@@ -57,7 +63,6 @@ def pack(record: Record) -> bytes:
         pack_time(record.seen),
         pack_time(record.expires),
         pack_time(record.created),
-        pack_time(record.rotated),
         record.secret,
         parts,
     )
@@ -80,15 +85,16 @@ def unpack(key: SessionKey, value: bytes) -> Record:
     if value[:1] != b"\xa1" or len(value) < _FIXED.size:
         message = "the value is not a session's"
         raise ValueError(message)
-    _, version, seen, expires, created, rotated, secret, parts = _FIXED.unpack_from(value)
+    _, version, seen, expires, created, secret, parts = _FIXED.unpack_from(value)
     at = _FIXED.size
-    previous, previous_until, user_id, client = b"", 0, None, ""
+    rotated, previous, until, user_id, client = created, b"", b"", None, ""
     if parts:
+        if parts & _ROTATED:
+            rotated, at = _part(value, at, 5)
         if parts & _PREVIOUS:
             previous, at = _part(value, at, 32)
         if parts & _PREVIOUS_UNTIL:
-            until, at = _part(value, at, 6)
-            previous_until = int.from_bytes(until, "big")
+            until, at = _part(value, at, 5)
         if parts & _USER:
             user_id, at = _unpack_text(value, at)
         if parts & _CLIENT:
@@ -98,17 +104,22 @@ def unpack(key: SessionKey, value: bytes) -> Record:
         key=key, secret=secret, data=value[at:], version=version,
         created=from_bytes(created, "big"), seen=from_bytes(seen, "big"),
         expires=from_bytes(expires, "big"), rotated=from_bytes(rotated, "big"),
-        previous=previous, previous_until=previous_until, user_id=user_id, client=client,
+        previous=previous, previous_until=from_bytes(until, "big"), user_id=user_id, client=client,
     )  # fmt: skip
 
 
 def _pack_text(text: str) -> list[bytes]:
     encoded = text.encode("utf-8", "surrogatepass")
-    return [len(encoded).to_bytes(4, "big"), encoded]
+    length = len(encoded)
+    if length < _LONG:
+        return [bytes((length,)), encoded]
+    return [bytes((_LONG,)), length.to_bytes(4, "big"), encoded]
 
 
 def _unpack_text(value: bytes, at: int) -> tuple[str, int]:
-    length, at = _part(value, at, 4)
+    length, at = _part(value, at, 1)
+    if length[0] == _LONG:
+        length, at = _part(value, at, 4)
     encoded, at = _part(value, at, int.from_bytes(length, "big"))
     return encoded.decode("utf-8", "surrogatepass"), at
 
@@ -130,8 +141,8 @@ class Script:
 
 
 _READ_HEAD = """
-local head = redis.call('GETRANGE', KEYS[1], 0, 16)
-local live = #head == 17 and string.byte(head) == 161
+local head = redis.call('GETRANGE', KEYS[1], 0, 14)
+local live = #head == 15 and string.byte(head) == 161
 """
 
 # ARGV: the new value.
@@ -140,12 +151,12 @@ SAVE = Script(
     + f"""
 if not live then return 0 end
 local value = ARGV[1]
-local version, seen, expires = struct.unpack('>I4I6I6', head, 2)
-local new_version, new_seen, new_expires = struct.unpack('>I4I6I6', value, 2)
+local version, seen, expires = struct.unpack('>I4I5I5', head, 2)
+local new_version, new_seen, new_expires = struct.unpack('>I4I5I5', value, 2)
 if version ~= new_version - 1 then return 0 end
 if seen > new_seen or expires > new_expires then
   new_seen, new_expires = math.max(seen, new_seen), math.max(expires, new_expires)
-  value = value:sub(1, 5) .. struct.pack('>I6I6', new_seen, new_expires) .. value:sub(18)
+  value = value:sub(1, 5) .. struct.pack('>I5I5', new_seen, new_expires) .. value:sub(16)
 end
 redis.call('SET', KEYS[1], value, 'EXAT', new_expires + {SLACK})
 return 1
@@ -157,11 +168,11 @@ TOUCH = Script(
     _READ_HEAD
     + f"""
 if not live then return 0 end
-local seen, expires = struct.unpack('>I6I6', head, 6)
-local new_seen, new_expires = struct.unpack('>I6I6', ARGV[1])
+local seen, expires = struct.unpack('>I5I5', head, 6)
+local new_seen, new_expires = struct.unpack('>I5I5', ARGV[1])
 if seen >= new_seen and expires >= new_expires then return 1 end
 new_seen, new_expires = math.max(seen, new_seen), math.max(expires, new_expires)
-redis.call('SETRANGE', KEYS[1], 5, struct.pack('>I6I6', new_seen, new_expires))
+redis.call('SETRANGE', KEYS[1], 5, struct.pack('>I5I5', new_seen, new_expires))
 redis.call('EXPIREAT', KEYS[1], new_expires + {SLACK})
 return 1
 """
