@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from holdfast.core.envelope import Envelope
+from holdfast.core.identity import identical
 from holdfast.core.merge import merge
-from holdfast.core.stored_session import StoredSession
+from holdfast.core.stored_session import Applied, StoredSession
 from holdfast.core.users import Users, is_remembered
 from holdfast.core.verdict import Opened
 
@@ -28,7 +28,7 @@ class Change:
     to_regenerate: bool
     permanent: bool | None
     assigned: frozenset[str]
-    applied: tuple[tuple[str, Callable[[Any], Any], Any], ...]
+    applied: tuple[Applied, ...]
     was: str | None
     user: str | None
 
@@ -98,15 +98,31 @@ class Change:
         """
         base = envelope.mapping_of(before)
         mine = envelope.mapping_of(envelope.text_of(self.contents))
-        for key in {key for key, _, _ in self.applied}:
+        again = self._to_apply_again(mine, base, envelope)
+        for key in {key for key, _, _ in again}:
             mine.pop(key, None)
             if key in base:
                 mine[key] = base[key]
         merged, conflicts = merge(base, mine, theirs)
-        for key, function, default in self.applied:
+        for key, function, default in again:
             merged[key] = function(merged.get(key, default))
         if self.user != self.was:
             for key in users.keys:
                 merged.pop(key, None)
             merged.update((key, mine[key]) for key in users.keys if key in mine)
         return merged, conflicts
+
+    def _to_apply_again(
+        self, mine: dict[str, Any], base: dict[str, Any], envelope: Envelope
+    ) -> tuple[Applied, ...]:
+        """Return what was applied to values that nothing else was done to."""
+        results: dict[str, Any] = {}
+        for key, function, default in self.applied:
+            before = results.get(key, base.get(key, default))
+            results[key] = function(before)
+        results = envelope.mapping_of(envelope.text_of(results))
+        return tuple(
+            (key, function, default)
+            for key, function, default in self.applied
+            if key in mine and identical(results[key], mine[key])
+        )

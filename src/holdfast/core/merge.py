@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from holdfast.core.signed_codec import identical
+from holdfast.core.identity import identical
 from holdfast.core.unstorable import path_to
 
 _NONE: Any = object()  # in place of a value that isn't there
@@ -68,7 +68,7 @@ def _merge_lists(base: Any, mine: Any, theirs: Any, path: str, conflicts: list[s
     if mine is _NONE or theirs is _NONE:
         kept = theirs if mine is _NONE else mine
         taken = _taken(before, kept)
-        if taken is None:
+        if taken is None or type(base) is not list:
             return kept  # deleted by one, edited by the other
         return kept[len(before) - taken :] or _NONE
     i_took, they_took = _taken(before, mine), _taken(before, theirs)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What a good signed cookie holds: its contents, and when it expires."""
+    """What a signed cookie holds: its contents, and when it expires."""
 
     contents: Mapping[str, Any] = field(repr=False)
     permanent: bool
@@ -33,10 +33,10 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class SignedCookie:
-    """A signed cookie that was presented; ``imported`` is None unless it is good."""
+    """A good signed cookie that was presented, and what it holds."""
 
     text: str = field(repr=False)
-    imported: Imported | None = field(repr=False)
+    imported: Imported = field(repr=False)
 
     @property
     def token(self) -> Token:
@@ -62,7 +62,7 @@ class SignedCookie:
             version=1,
             created=now,
             seen=now,
-            expires=now if self.imported is None else self.imported.expires,
+            expires=self.imported.expires,
             rotated=now,
             ended=now,
         )
@@ -72,8 +72,6 @@ def open_cookie(
     engine: Engine, cookie: SignedCookie, arrived: int
 ) -> Generator[Operation, Any, Opened]:
     """Open the session that a signed cookie has become, or will when it is committed."""
-    if cookie.imported is None:
-        return Opened(Verdict.NONE)
     token = cookie.token
     record = yield Load(token.key)
     if record is not None:

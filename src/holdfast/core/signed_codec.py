@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from holdfast.core.identity import identical
 from holdfast.core.session import FIXED
 from holdfast.core.signing import TimedSigner, b64decode, pack, unpack
 from holdfast.core.tagged_json import TaggedJSONSerializer
@@ -226,22 +227,6 @@ def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
         return _TAGGED.encode(one) == _TAGGED.encode(other)
     except ERRORS:
         return identical(one, other)
-
-
-def identical(one: Any, other: Any) -> bool:
-    """Return whether two values are equal and of the same types throughout."""
-    if type(one) is not type(other):
-        return False
-    try:
-        if isinstance(one, dict):
-            return one.keys() == other.keys() and all(
-                identical(value, other[key]) for key, value in one.items()
-            )
-        if isinstance(one, list | tuple):
-            return len(one) == len(other) and all(map(identical, one, other))
-        return bool(one == other)
-    except RecursionError:
-        return False
 
 
 _TAGGED = TaggedJSONSerializer()

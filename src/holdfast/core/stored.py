@@ -93,18 +93,22 @@ class Engine:
 
         Raises :exc:`holdfast.StoreUnavailable`, unless pages go on without the store.
         """
+        try:
+            return (yield from self._find(presented, arrived))
+        except StoreUnavailable as error:
+            self._tell_unavailable(presented, error)
+            if not self.go_on_without_store or presented is None:
+                raise
+            if isinstance(presented, Token):
+                return Opened(Verdict.AWAY, presented)
+            return Opened(Verdict.AWAY, presented.token, cookie=presented)
+
+    def _find(self, presented: Token | SignedCookie | None, arrived: int) -> Steps[Opened]:
         if presented is None:
             return Opened(Verdict.NONE)
-        try:
-            if isinstance(presented, SignedCookie):
-                return (yield from migration.open_cookie(self, presented, arrived))
-            return self.judged(presented, (yield Load(presented.key)), arrived)
-        except StoreUnavailable as error:
-            self.tell("store_unavailable", presented.handle, error.reason)
-            if not self.go_on_without_store:
-                raise
-            token = presented if isinstance(presented, Token) else presented.token
-            return Opened(Verdict.AWAY, token)
+        if isinstance(presented, SignedCookie):
+            return (yield from migration.open_cookie(self, presented, arrived))
+        return self.judged(presented, (yield Load(presented.key)), arrived)
 
     def judged(self, token: Token, record: Record | None, arrived: int) -> Opened:
         """Return what a token opens, given the record that the store has."""
@@ -146,33 +150,30 @@ class Engine:
             if session._cleared and not session._raw():
                 return (yield from self._end(session, presented, now))
             if opened is None:  # cleared before anybody looked, and written since
-                opened = yield from self.open(presented, visit.arrived)
+                opened = yield from self._find(presented, visit.arrived)
             return (yield from self._store(session, opened, visit.arrived, now))
         except (StoreUnavailable, SessionConflict) as error:
             session._failed = True
             if isinstance(error, StoreUnavailable):
-                handle = "" if presented is None else presented.handle
-                self.tell("store_unavailable", handle, error.reason)
+                self._tell_unavailable(presented, error)
             raise
 
     def _end(
         self, session: StoredSession, presented: Token | SignedCookie | None, now: int
     ) -> Steps[Outcome]:
         """End the session of whoever ever held one of its tokens."""
-        ended = False
-        if isinstance(presented, SignedCookie):
-            if presented.imported is not None:
-                ended = yield Create(presented.tombstone(now))
-            presented = presented.token
-        if presented is not None and (yield from self._retire(presented, now)):
-            ended = True
+        ended = presented is not None and (yield from self._retire(presented, now))
         session.settle(Opened(Verdict.NONE))
         return _DELETE if ended else NOTHING
 
-    def _retire(self, token: Token, now: int) -> Steps[bool]:
-        ended: bool = yield Retire(token.key, now, now + self.terms.tombstone)
+    def _retire(self, presented: Token | SignedCookie, now: int) -> Steps[bool]:
+        token, ended = presented, False
+        if isinstance(presented, SignedCookie):
+            token, ended = presented.token, (yield Create(presented.tombstone(now)))
+        if (yield Retire(token.key, now, now + self.terms.tombstone)):
+            ended = True
         if ended:
-            self.tell("ended", token.handle)
+            self.tell("ended", presented.handle)
         return ended
 
     def _store(
@@ -187,16 +188,18 @@ class Engine:
                 outcome = yield from self._save(
                     session, opened, token, opened.record, change, arrived, now
                 )
-                kept = outcome is NOTHING and not session.new
+                after = session._opened
+                kept = outcome is NOTHING and after is not None and after.record is not None
                 return Outcome(SET, token.text) if kept and cookie is not None else outcome
         if opened.verdict in {Verdict.NONE, Verdict.UNKNOWN}:
             if change.cleared and token is not None:
-                yield from self._retire(token, now)
+                yield from self._retire(cookie or token, now)
             if not change.wrote or not change.contents:
                 return NOTHING
             return (yield from self._create(session, change.contents, change, now))
         retires = change.cleared or (change.logs_out and not change.logs_in)
-        return (yield from self._drop(session, token, change, retires, opened.verdict, now))
+        why = opened.verdict.value
+        return (yield from self._drop(session, cookie or token, change, retires, why, now))
 
     def _create(
         self, session: StoredSession, contents: dict[str, Any], change: Change, now: int
@@ -231,21 +234,22 @@ class Engine:
     def _drop(  # noqa: PLR0913, PLR0917  # what is known of a request whose token is dead
         self,
         session: StoredSession,
-        token: Token | None,
+        presented: Token | SignedCookie | None,
         change: Change,
         retires: bool,  # noqa: FBT001  # called within this class alone
-        verdict: Verdict,
+        why: str,
         now: int,
     ) -> Steps[Outcome]:
         """Keep nothing that was written, but a logout and a login."""
         ended = False
-        if retires and token is not None:
-            ended = yield from self._retire(token, now)
+        if retires and presented is not None:
+            ended = yield from self._retire(presented, now)
         if change.logs_in:
             return (yield from self._create(session, change.own(), change, now))
         if change.wrote and (change.contents or not change.cleared):
-            self.tell("dropped", "" if token is None else token.handle, verdict.value)
-        session.settle(Opened(Verdict.LATE, token))
+            self.tell("dropped", "" if presented is None else presented.handle, why)
+        token = presented.token if isinstance(presented, SignedCookie) else presented
+        session.settle(Opened(Verdict.LATE, token), {})  # a second commit must find nothing
         return _DELETE if ended else NOTHING
 
     def _save(  # noqa: PLR0913, PLR0917  # what is known of a request whose token is good
@@ -271,16 +275,21 @@ class Engine:
                 read = self._read(record) if verdict is Verdict.GOOD else None
                 if read is None:
                     retires = change.logs_out and not change.logs_in
-                    return (yield from self._drop(session, token, change, retires, verdict, now))
+                    why = "unreadable" if verdict is Verdict.GOOD else verdict.value
+                    return (yield from self._drop(session, token, change, retires, why, now))
                 letter, theirs = read
-                if not change.replaces:
+                if not change.wrote:
+                    contents, text = theirs, letter.text
+                elif not change.replaces:
                     before = opened.letter.text
                     contents, conflicts = change.onto(before, theirs, self.envelope, self.users)
                     text = self.envelope.text_of(contents)
             step = successor(self, token, record, letter, text, change, arrived, now)
             if step is None:
                 if self.terms.is_touch_due(record.seen, now):
-                    yield Touch(token.key, now, self.terms.expires(record.created, now))
+                    expires = self.terms.expires(record.created, now)
+                    yield Touch(token.key, now, expires)
+                    record = replace(record, seen=now, expires=expires)
                 step = Successor(record, letter)
             elif not (yield Save(step.record)):
                 if not step.matters:
@@ -309,6 +318,12 @@ class Engine:
             self.tell("conflict", handle, key=path)
         if step.why:
             self.tell("regenerated", handle, step.why)
+
+    def _tell_unavailable(
+        self, presented: Token | SignedCookie | None, error: StoreUnavailable
+    ) -> None:
+        handle = "" if presented is None else presented.handle
+        self.tell("store_unavailable", handle, error.reason)
 
     def tell(self, name: EventName, handle: str, why: str = "", key: str = "") -> None:
         """Tell the listeners of an event."""

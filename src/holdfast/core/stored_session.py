@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from holdfast.core.migration import SignedCookie
     from holdfast.core.stored import Engine
 
+# A key, what was applied to its value, and what to in its absence.
+Applied = tuple[str, Callable[[Any], Any], Any]
+
 _MISSING: Any = object()
 _NOTHING = Opened(Verdict.NONE)
 
@@ -53,8 +56,10 @@ class Visit:
     @property
     def presented(self) -> Token | SignedCookie | None:
         """What the cookie's text is; None for no cookie, and for one that can't be a token."""
-        if self._text is not None:
-            self._presented, self._text = self.read(self._text), None
+        text = self._text
+        if text is not None:
+            self._presented = self.read(text)
+            self._text = None  # last: another thread may be asking
         return self._presented
 
 
@@ -74,7 +79,7 @@ class StoredSession(Session):
     _to_regenerate = False
     _to_be_permanent: bool | None = None  # None: as it is
     _assigned: frozenset[str] = frozenset()  # the keys that this request wrote
-    _applied: tuple[tuple[str, Callable[[Any], Any], Any], ...] = ()
+    _applied: tuple[Applied, ...] = ()
 
     @classmethod
     def of(cls, visit: Visit) -> Self:

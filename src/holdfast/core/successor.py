@@ -45,7 +45,9 @@ def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
     ``letter`` is what the record holds, ``text`` what the application's mapping is to be.
     """
     terms = engine.terms
-    permanent = letter.notes.permanent if change.permanent is None else change.permanent
+    permanent = change.permanent
+    if permanent is None:
+        permanent = letter.notes.permanent and not change.replaces
     turned = permanent != letter.notes.permanent
     previous, previous_until, rotated = record.previous, record.previous_until, record.rotated
     current = not by_previous(token, record, arrived)

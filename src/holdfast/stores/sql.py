@@ -24,25 +24,25 @@ Rows = Sequence[Any]
 
 
 class SQLStore:
-    """A store in a table of a PostgreSQL, MariaDB (10.6) or MySQL (8.0) database.
+    """A store in a table of a PostgreSQL, MariaDB or MySQL database.
 
     ``where``
-        A URL like ``postgresql://user:password@host/database`` (pg8000) or ``mariadb://…``,
-        ``mysql://…`` (PyMySQL), perhaps with ``sslmode`` (disable, require, verify-full) and
-        ``sslrootcert``. Or an engine made for this store alone; then give it time limits for
-        connecting and for each command, ``isolation_level="AUTOCOMMIT"``, and
-        ``skip_autocommit_rollback=True`` and ``pool_reset_on_return=None``, without which each
-        operation takes more round trips.
+        A URL like ``postgresql://user:password@host/database`` (by pg8000) or ``mariadb://…`` and
+        ``mysql://…`` (by PyMySQL), perhaps with ``sslmode`` (disable, require, verify-full) and
+        ``sslrootcert``. Or an engine made for this store alone: then it is you who limits the time
+        of connecting and of each command. Without ``isolation_level="AUTOCOMMIT"``,
+        ``skip_autocommit_rollback=True`` and ``pool_reset_on_return=None`` an operation is more
+        than one round trip; without ``hide_parameters=True`` some errors show what a session holds.
     ``table``
         Its name: lower-case letters, digits and underscores.
     ``timeout``
-        How long waiting for a connection, connecting and a command may each take; of no effect
-        on an engine.
+        How long each of these may take: waiting for one of 16 connections, connecting, a command.
+        Of no effect on an engine.
     ``purge_every``
-        How often this process removes what expired; None for never.
+        How often this process removes what expired, after a create; None for never.
 
-    The first statement of its kind on a connection to PostgreSQL takes a second round trip, in
-    which the server prepares it.
+    When a connection to PostgreSQL first meets a statement, the server prepares it, in one more
+    round trip. Raises ConfigurationError for what is wrong in its arguments.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class SQLStore:
         where: str | Engine,
         *,
         table: str = "holdfast_sessions",
-        timeout: timedelta = timedelta(seconds=3),
+        timeout: timedelta = timedelta(seconds=2),
         purge_every: timedelta | None = timedelta(minutes=1),
     ) -> None:
         if not re.fullmatch(r"[a-z_][a-z0-9_]{0,47}", table):
@@ -59,8 +59,9 @@ class SQLStore:
                 f" not {table!r}"
             )
             raise ConfigurationError(message)
-        if not (isinstance(timeout, timedelta) and timeout > timedelta(0)):
-            message = f"timeout must be a timedelta above 0, not {timeout!r}"
+        given: object = timeout
+        if not (isinstance(given, timedelta) and given > timedelta(0)):
+            message = f"timeout must be a timedelta above 0, not {given!r}"
             raise ConfigurationError(message)
         if isinstance(where, Engine):
             self._engine: Engine = where.execution_options(isolation_level="AUTOCOMMIT")

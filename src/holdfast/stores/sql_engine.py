@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event, exc, make_url
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from holdfast.errors import ConfigurationError
 from holdfast.stores.urls import duration, parameters, purge_every
@@ -130,12 +131,17 @@ def _connect_pg8000(_: Any, __: Any, positional: Any, named: Any) -> Any:
     return PreparingConnection(*positional, **named)
 
 
-def _refuse_closed(connection: Any, *_: object) -> None:
+def _refuse_closed(connection: Any, record: ConnectionPoolEntry, _: object) -> None:
     """Have the pool replace a connection on which something can be read.
 
-    Nothing was asked on it, so it is that the server has closed it, or will.
+    Nothing was asked on it, so it is that the server has closed it, or will. What comes of one
+    that was opened just now is seen when it is used.
     """
-    connected = connection.fileno() if hasattr(connection, "fileno") else connection._sock  # noqa: SLF001  # PyMySQL's own has no public name
+    if record.info.setdefault("is_new", True):
+        record.info["is_new"] = False
+        return
+    # The second is PyMySQL's, which has no public name for it.
+    connected = connection if hasattr(connection, "fileno") else connection._sock  # noqa: SLF001  # see above
     if connected is None or _is_readable(connected):
         raise exc.DisconnectionError
 

@@ -18,9 +18,9 @@ _STATEMENTS = {
     "create": "INSERT INTO {table} ({columns}) VALUES (:key, :secret, :previous, :previous_until,"
     " :rotated, :ended, :data, :version, :created, :seen, :expires, :user_id, :client)",
     "save": "UPDATE {table} SET seen = GREATEST(seen, :seen),"
-    " expires = GREATEST(expires, :expires), secret = :secret, previous = :previous, previous_until = :previous_until,"
-    " rotated = :rotated, ended = :ended, data = :data, version = :version, created = :created,"
-    " user_id = :user_id, client = :client"
+    " expires = GREATEST(expires, :expires), secret = :secret, previous = :previous,"
+    " previous_until = :previous_until, rotated = :rotated, ended = :ended, data = :data,"
+    " version = :version, created = :created, user_id = :user_id, client = :client"
     " WHERE {key} = :key AND version = :before AND ended = 0",
     "touch": "UPDATE {table} SET seen = GREATEST(seen, :seen),"
     " expires = GREATEST(expires, :expires) WHERE {key} = :key AND ended = 0",

@@ -1,9 +1,9 @@
 """Connections to one file of SQLite: for threads and forks, and for no longer than agreed.
 
-Each thread reads by a connection of its own. Writing, which SQLite does one after the other, the
-threads of a process share two connections: one whose commits reach the disk at once, and one whose
-commits do so with the next checkpoint. (They are two because a statement that changes how durable
-commits are does so when it is compiled, so that it can't be kept prepared.)
+Each thread has a connection of its own: a save finds the pages that the load before it read. Its
+commits reach the disk with the next checkpoint. Those that have to at once go through one more
+connection, which the threads share: the statement that would switch takes effect when it is
+compiled, so that it can't be kept prepared.
 
 None is open across a fork. SQLite notes for a whole process which locks of a file it holds, and a
 forked one has the notes but not the locks (https://www.sqlite.org/howtocorrupt.html, 2.6): to open
@@ -44,17 +44,18 @@ _REASONS = {
 _BUSY = sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED
 
 
-class _Reader:
-    """A thread's connection; it is closed when the thread has ended."""
+class _Connection:
+    """A connection and who may use it; a thread's own is closed when the thread has ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        self.durable = durable
         self.lock = threading.Lock()
-        self.connection: sqlite3.Connection | None = None
+        self.opened: sqlite3.Connection | None = None
 
     def close(self) -> None:
-        if self.connection is not None:
-            self.connection.close()
-            self.connection = None
+        if self.opened is not None:
+            self.opened.close()
+            self.opened = None
 
     __del__ = close
 
@@ -71,27 +72,23 @@ class Connections:
         # Without mode=rw a file that someone removed would be made again, empty.
         self._uri = f"file:{quote(str(path))}?mode=rw"
         self._timeout = timeout
-        self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
-        self._writers: dict[bool, sqlite3.Connection] = {}
-        self._make_locks()
+        self._connections: weakref.WeakSet[_Connection] = weakref.WeakSet()
+        self._begin()
         _followed[id(self)] = self
 
-    def _make_locks(self) -> None:
-        self._reader_of = threading.local()
+    def _begin(self) -> None:
+        self._local = threading.local()
         self._registering = threading.Lock()
+        # SQLite lets one write at a time: threads queue here, only processes wait in pauses.
         self._writing = threading.Lock()
+        self._durable = self._register(_Connection(durable=True))
 
     def read(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
         """Run a statement that reads; return its rows."""
-        try:
-            reader: _Reader = self._reader_of.reader
-        except AttributeError:
-            reader = self._register()
-        with reader.lock:
-            connection = reader.connection
-            if connection is None:
-                connection = reader.connection = self._open(durable=False)
-            rows: list[Any] = self._run(connection, sql, values).fetchall()
+        connection = self._of_this_thread()
+        with connection.lock:
+            opened = connection.opened or self._open(connection)
+            rows: list[Any] = self._run(opened, sql, values).fetchall()
             return rows
 
     def write(
@@ -104,14 +101,15 @@ class Connections:
         ``wait``
             Whether to wait while others write.
         """
-        deadline = time.monotonic() + (self._timeout if wait else 0)
-        if not self._writing.acquire(timeout=self._timeout if wait else 0):
+        timeout = self._timeout if wait else 0
+        deadline = time.monotonic() + timeout
+        connection = self._durable if durable else self._of_this_thread()
+        if not self._writing.acquire(timeout=timeout):
             raise StoreUnavailable(self._too_busy())
         try:
-            connection = self._writers.get(durable)
-            if connection is None:
-                connection = self._writers[durable] = self._open(durable=durable)
-            return self._run(connection, sql, values, deadline).rowcount
+            with connection.lock:
+                opened = connection.opened or self._open(connection)
+                return self._run(opened, sql, values, deadline).rowcount
         finally:
             self._writing.release()
 
@@ -119,17 +117,19 @@ class Connections:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Give a new connection inside of a transaction that writes, for several statements."""
         deadline = time.monotonic() + self._timeout
-        connection = self._open(durable=True)
-        try:
-            self._run(connection, "BEGIN IMMEDIATE", (), deadline)
-            # For the commit, which waits for readers as long as there is no log.
-            connection.execute(f"PRAGMA busy_timeout = {int(self._timeout * 1000)}")
-            with connection:
-                yield connection
-        except sqlite3.Error as error:
-            raise self._unavailable(error) from error
-        finally:
-            connection.close()
+        connection = self._register(_Connection(durable=True))
+        with connection.lock:
+            opened = self._open(connection)
+            try:
+                self._run(opened, "BEGIN IMMEDIATE", (), deadline)
+                # For the commit, which waits for readers as long as there is no log.
+                opened.execute(f"PRAGMA busy_timeout = {int(self._timeout * 1000)}")
+                with opened:
+                    yield opened
+            except sqlite3.Error as error:
+                raise self._unavailable(error) from error
+            finally:
+                connection.close()
 
     def close(self) -> None:
         """Close all connections; whatever is asked next opens new ones."""
@@ -151,13 +151,10 @@ class Connections:
             return taken
 
         try:
-            if hold(self._writing):
-                while self._writers:
-                    self._writers.popitem()[1].close()
             hold(self._registering)
-            for reader in list(self._readers):
-                if hold(reader.lock):
-                    reader.close()
+            for connection in list(self._connections):
+                if hold(connection.lock):
+                    connection.close()
             yield
         finally:
             for lock in held:
@@ -165,35 +162,38 @@ class Connections:
 
     def forget(self) -> None:
         """Begin anew in a forked process, without whatever could not be closed before."""
-        for reader in list(self._readers):
-            if reader.connection is not None:
-                _abandoned.append(reader.connection)
-                reader.connection = None
-        _abandoned.extend(self._writers.values())
-        self._writers.clear()
-        self._make_locks()
+        for connection in list(self._connections):
+            if connection.opened is not None:
+                _abandoned.append(connection.opened)
+                connection.opened = None
+        self._begin()
 
-    def _register(self) -> _Reader:
-        reader = _Reader()
-        with self._registering:
-            self._readers.add(reader)
-        self._reader_of.reader = reader
-        return reader
-
-    def _open(self, *, durable: bool) -> sqlite3.Connection:
+    def _of_this_thread(self) -> _Connection:
         try:
-            connection = sqlite3.connect(
+            own: _Connection = self._local.connection
+        except AttributeError:
+            own = self._local.connection = self._register(_Connection())
+        return own
+
+    def _register(self, connection: _Connection) -> _Connection:
+        with self._registering:
+            self._connections.add(connection)
+        return connection
+
+    def _open(self, connection: _Connection) -> sqlite3.Connection:
+        try:
+            opened = connection.opened = sqlite3.connect(
                 self._uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False
             )
         except sqlite3.Error as error:
             raise self._unavailable(error) from error
         try:
-            self._run(connection, f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._run(connection, f"PRAGMA mmap_size = {_MMAP_BYTES}")
+            self._run(opened, f"PRAGMA synchronous = {'FULL' if connection.durable else 'NORMAL'}")
+            self._run(opened, f"PRAGMA mmap_size = {_MMAP_BYTES}")
         except BaseException:
             connection.close()
             raise
-        return connection
+        return opened
 
     def _run(
         self,
