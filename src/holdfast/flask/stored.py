@@ -6,7 +6,7 @@ import inspect
 import secrets
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -143,8 +143,8 @@ class StoredSessionInterface(SessionInterface):
             app.json,
             config["PERMANENT_SESSION_LIFETIME"],
             config["SESSION_REFRESH_EACH_REQUEST"],
-            config.get("SESSION_USER_KEYS"),
-            config.get("SESSION_TRANSIENT_KEYS"),
+            _copied(config.get("SESSION_USER_KEYS")),
+            _copied(config.get("SESSION_TRANSIENT_KEYS")),
             self.serializer,
             self.policy,
             self.listeners,
@@ -224,9 +224,16 @@ def _timestamp(until: date | datetime | None) -> float:
     return until.timestamp()
 
 
+def _copied(keys: Any) -> Any:
+    return tuple(keys) if isinstance(keys, list | set) else keys  # may be changed in place
+
+
 def _keys(app: Flask, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
     keys = app.config.get(name, default)
-    if isinstance(keys, str) or not all(isinstance(key, str) for key in keys):
-        msg = f"{name} must be a list of keys, each of them text, not {keys!r}"
+    if not isinstance(keys, Collection) or isinstance(keys, str | bytes):
+        msg = f"{name} must be a list of keys, not {keys!r}"
+        raise ConfigurationError(msg)
+    if not all(isinstance(key, str) for key in keys):
+        msg = f"{name} must hold text alone, not {keys!r}"
         raise ConfigurationError(msg)
     return tuple(keys)
