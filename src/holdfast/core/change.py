@@ -80,11 +80,12 @@ class Change:
         """Whether the session's time begins anew: somebody logged in, or it was cleared."""
         return self.cleared or (self.user is not None and self.user != self.was)
 
-    def own(self) -> dict[str, Any]:
-        """Return only what this request wrote."""
+    def own(self, users: Users) -> dict[str, Any]:
+        """Return only what this request wrote, and who the user is."""
         if self.cleared:
             return self.contents
-        own = {key: item for key, item in self.contents.items() if key in self.assigned}
+        kept = self.assigned.union(users.keys)
+        own = {key: item for key, item in self.contents.items() if key in kept}
         for key, function, default in self.applied:
             own[key] = function(own.get(key, default))
         return own

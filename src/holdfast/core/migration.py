@@ -1,8 +1,10 @@
 """From signed cookies to stored sessions, without a logout.
 
-A signed cookie that is looked at becomes a stored session, once: all requests that bring it at
-one time derive the same token from it and so share one session, and a tombstone under its SHA-256
-stays until it would have expired, so that presenting it again undoes no logout.
+A signed cookie that is looked at becomes a stored session, once. All requests that bring it at one
+time derive the same token from it, so that they share one record, and what becomes of that is
+decided as for any other. A tombstone under the cookie's SHA-256 stays until it would have expired:
+when the record is long gone, it says that the cookie was imported, so that presenting it again
+undoes no logout.
 """
 
 from __future__ import annotations
@@ -53,20 +55,6 @@ class SignedCookie:
         """What its tombstone is kept under."""
         return SessionKey(sha256(self.text.encode()).digest())
 
-    def tombstone(self, now: int) -> Record:
-        """Return the record that says that it was imported."""
-        return Record(
-            key=self.key,
-            secret=b"",
-            data=b"",
-            version=1,
-            created=now,
-            seen=now,
-            expires=self.imported.expires,
-            rotated=now,
-            ended=now,
-        )
-
 
 def open_cookie(
     engine: Engine, cookie: SignedCookie, arrived: int
@@ -74,11 +62,14 @@ def open_cookie(
     """Open the session that a signed cookie has become, or will when it is committed."""
     token = cookie.token
     record = yield Load(token.key)
+    if record is None and (yield Load(cookie.key)) is not None:
+        # Unless it was imported between the two looks, its session is over.
+        record = yield Load(token.key)
+        if record is None:
+            engine.tell("refused", token.handle, "imported before")
+            return Opened(Verdict.UNKNOWN, token, cookie=cookie)
     if record is not None:
         return replace(engine.judged(token, record, arrived), cookie=cookie)
-    if (yield Load(cookie.key)) is not None:
-        engine.tell("refused", token.handle, "imported before")
-        return Opened(Verdict.UNKNOWN, token, cookie=cookie)
     contents = dict(cookie.imported.contents)
     letter = Letter(Notes(cookie.imported.permanent), engine.envelope.text_of(contents))
     user = engine.users.of(contents)
@@ -95,13 +86,43 @@ def bring_over(
         created = yield Create(record)
         if not created:
             record = yield Load(token.key)
-    first = yield Create(cookie.tombstone(now))
-    if created and not first:  # it was imported before, and that session is over
-        yield Retire(token.key, now, now + engine.terms.tombstone)
-        return Opened(Verdict.LATE, token)
+    first = yield Create(_tombstone(cookie.key, now, cookie.imported.expires))
+    if created and not first:
+        # Made just now by a request that found our record; or the session was over before we
+        # began one anew, and its own tombstone is gone already.
+        tombstone = yield Load(cookie.key)
+        if tombstone is not None and tombstone.ended + engine.terms.in_flight < now:
+            yield Retire(token.key, now, now + engine.terms.tombstone)
+            return Opened(Verdict.LATE, token)
     if created:
         engine.tell("created", token.handle, "from a signed cookie")
     elif judge(token, record, arrived, engine.terms) is not Verdict.GOOD:
         return Opened(Verdict.LATE, token)
     merge = record is not opened.record and not created
     return replace(opened, record=record, cookie=cookie if merge else None)
+
+
+def retire_cookie(
+    engine: Engine, cookie: SignedCookie, now: int
+) -> Generator[Operation, Any, bool]:
+    """End the session that a signed cookie became, or would have; return whether it was live."""
+    key, expires = cookie.token.key, now + engine.terms.tombstone
+    ended: bool = yield Retire(key, now, expires)
+    if not ended and not (yield Create(_tombstone(key, now, expires))):
+        ended = yield Retire(key, now, expires)  # somebody has just imported it
+    first: bool = yield Create(_tombstone(cookie.key, now, cookie.imported.expires))
+    return ended or first
+
+
+def _tombstone(key: SessionKey, now: int, expires: int) -> Record:
+    return Record(
+        key=key,
+        secret=b"",
+        data=b"",
+        version=1,
+        created=now,
+        seen=now,
+        expires=expires,
+        rotated=now,
+        ended=now,
+    )

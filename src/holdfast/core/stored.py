@@ -167,11 +167,11 @@ class Engine:
         return _DELETE if ended else NOTHING
 
     def _retire(self, presented: Token | SignedCookie, now: int) -> Steps[bool]:
-        token, ended = presented, False
+        ended: bool
         if isinstance(presented, SignedCookie):
-            token, ended = presented.token, (yield Create(presented.tombstone(now)))
-        if (yield Retire(token.key, now, now + self.terms.tombstone)):
-            ended = True
+            ended = yield from migration.retire_cookie(self, presented, now)
+        else:
+            ended = yield Retire(presented.key, now, now + self.terms.tombstone)
         if ended:
             self.tell("ended", presented.handle)
         return ended
@@ -245,7 +245,7 @@ class Engine:
         if retires and presented is not None:
             ended = yield from self._retire(presented, now)
         if change.logs_in:
-            return (yield from self._create(session, change.own(), change, now))
+            return (yield from self._create(session, change.own(self.users), change, now))
         if change.wrote and (change.contents or not change.cleared):
             self.tell("dropped", "" if presented is None else presented.handle, why)
         token = presented.token if isinstance(presented, SignedCookie) else presented
@@ -265,7 +265,7 @@ class Engine:
         """Save what changed, merged with what others saved meanwhile."""
         letter = opened.letter
         conflicts: list[str] = []
-        contents = change.own() if change.replaces else change.contents
+        contents = change.own(self.users) if change.replaces else change.contents
         text = self.envelope.text_of(contents) if change.wrote else letter.text
         # Others may have brought a signed cookie over and gone on from there.
         merging = opened.cookie is not None
@@ -286,11 +286,7 @@ class Engine:
                     text = self.envelope.text_of(contents)
             step = successor(self, token, record, letter, text, change, arrived, now)
             if step is None:
-                if self.terms.is_touch_due(record.seen, now):
-                    expires = self.terms.expires(record.created, now)
-                    yield Touch(token.key, now, expires)
-                    record = replace(record, seen=now, expires=expires)
-                step = Successor(record, letter)
+                step = Successor((yield from self._touch(token, record, now)), letter)
             elif not (yield Save(step.record)):
                 if not step.matters:
                     return NOTHING  # the next request will note that the secret is in use
@@ -304,6 +300,17 @@ class Engine:
             session.settle(after, contents if merging or change.replaces else None)
             return NOTHING if step.token is None else Outcome(SET, step.token.text)
         raise SessionConflict(token.handle, ATTEMPTS)
+
+    def _touch(self, token: Token, record: Record, now: int) -> Steps[Record]:
+        if not self.terms.is_touch_due(record.seen, now):
+            return record
+        expires = self.terms.expires(record.created, now)
+        try:
+            yield Touch(token.key, now, expires)
+        except StoreUnavailable as error:
+            # The page has what it wanted; the next one will note the activity.
+            self._tell_unavailable(token, error)
+        return replace(record, seen=now, expires=expires)
 
     def _tell_saved(
         self,

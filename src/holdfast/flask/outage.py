@@ -6,9 +6,10 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import flask
 from werkzeug.exceptions import ServiceUnavailable
 
-from holdfast.errors import SessionConflict, StoreUnavailable
+from holdfast.errors import HoldfastError, SessionConflict, StoreUnavailable
 
 if TYPE_CHECKING:
     from flask import Flask, Response
@@ -20,6 +21,10 @@ def register_handlers(app: Flask) -> None:
     """Have an application answer 503 where it has no handler of its own."""
 
     def answer(error: StoreUnavailable | SessionConflict) -> Any:
+        for scope in (*flask.request.blueprints, None):
+            handler: Any = app.error_handler_spec[scope][None].get(HoldfastError)
+            if handler is not None:
+                return app.ensure_sync(handler)(error)
         # By way of the application's handler for 503, if it has one.
         return app.handle_http_exception(_service_unavailable(error))
 

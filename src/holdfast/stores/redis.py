@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -34,7 +35,7 @@ from holdfast.stores.redis_layout import (
     pack_tombstone,
     unpack,
 )
-from holdfast.stores.redis_url import RedisAddress, check_client
+from holdfast.stores.redis_url import RedisAddress, asked_again, check_client
 from holdfast.stores.redis_wire import Cluster, Command, SingleServer, cannot_serve, unavailable
 
 logger = logging.getLogger("holdfast.stores.redis")
@@ -51,18 +52,23 @@ class RedisStore:
     """Sessions in Redis.
 
     ``client``
-        A ``redis.Redis`` or ``redis.cluster.RedisCluster`` with a ``socket_timeout``. Of its
-        settings the connections are used; commands are never repeated, whatever its Retry says.
+        A ``redis.Redis`` or ``redis.cluster.RedisCluster`` with a ``socket_timeout``. Of it the
+        connections are used; commands are never repeated, whatever its Retry says. A cluster's
+        needs redis-py 8: others close connections in use when they ask for the nodes again.
         :meth:`from_url` makes one that is set well.
     ``prefix``
         What all keys begin with. Two applications on one server need different ones.
     ``retire_replicas``
         How many replicas must have received the end of a session before it counts as ended.
-        Where fewer do within three quarters of ``timeout``, ``StoreUnavailable`` is raised, and
-        the session has ended on the primary all the same. With the number of replicas that each
-        primary has, no failover brings an ended session back; with 0, one may.
+        Where fewer do within three quarters of ``timeout``, ``StoreUnavailable`` is raised, though
+        the session has ended on the primary; so a logout fails for as long as that many are not
+        there. With as many as each primary has, no failover to one of them brings an ended session
+        back; with 0, one may, if the replica had not received the end.
     ``timeout``
         For how long to wait for a connection, for an answer, and for replicas.
+
+    A Redis that starts anew from a snapshot that is older than the end of a session has it live
+    again. Let it keep an append-only file, or nothing.
     """
 
     def __init__(
@@ -87,13 +93,13 @@ class RedisStore:
         if isinstance(client, RedisAddress):
             address = client
             if address.cluster:
-                self._wire = Cluster(lambda: address.cluster_client(seconds), seconds)
+                self._wire = Cluster(lambda nodes: address.cluster_client(nodes, seconds), seconds)
             else:
                 self._wire = SingleServer(lambda: address.client(seconds))
         else:
             check_client(client)
             if isinstance(client, RedisCluster):
-                self._wire = Cluster(lambda: client, seconds)
+                self._wire = Cluster(asked_again(client), seconds)
             else:
                 self._wire = SingleServer(lambda: client)
 
@@ -126,7 +132,7 @@ class RedisStore:
     def save(self, record: Record) -> bool:
         """Replace a record by its next version."""
         # A user comes or goes only with a new secret.
-        if record.user_id is not None and record.rotated == record.seen:
+        if record.user_id is not None and record.rotated >= record.seen:
             self._enlist(record.user_id, record.key)
         return bool(self._run(SAVE, self._prefix + record.key, pack(record)))
 
@@ -161,7 +167,9 @@ class RedisStore:
         gone = [key for key in keys if key not in found and float(enlisted[key]) < old]
         for first in range(0, len(gone), _AT_ONCE):
             some = gone[first : first + _AT_ONCE]
-            self._run(STRIKE, name, *[part for key in some for part in (key, enlisted[key])])
+            # What could not be struck off is struck off another time.
+            with suppress(StoreUnavailable):
+                self._run(STRIKE, name, *[part for key in some for part in (key, enlisted[key])])
         return list(found.values())
 
     def close(self) -> None:
@@ -183,7 +191,8 @@ class RedisStore:
         count = self._run(ENLIST, self._list_of(user_id), now, key, now + _KEEP_LIST) or 0
         # Lists that nobody asks for are pruned too: at 64 sessions, 128, 256 and so on.
         if count >= _MANY and not count & (count - 1):
-            self.by_user(user_id)
+            with suppress(StoreUnavailable):
+                self.by_user(user_id)
 
     def _list_of(self, user_id: str) -> bytes:
         digest = sha256(user_id.encode("utf-8", "surrogatepass")).digest()

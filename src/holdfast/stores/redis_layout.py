@@ -178,17 +178,13 @@ return 1
 """
 )
 
-# ARGV: the tombstone, when Redis removes it. A tombstone that is there already is written again as
-# it is, so that a retirement tried once more waits for replicas of it as the first one did.
+# ARGV: the tombstone, when Redis removes it.
 RETIRE = Script(
     _READ_HEAD
     + """
-if live then
-  redis.call('SET', KEYS[1], ARGV[1], 'EXAT', ARGV[2])
-  return 1
-end
-if string.byte(head) == 162 then redis.call('SETRANGE', KEYS[1], 0, head:sub(1, 1)) end
-return 0
+if not live then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'EXAT', ARGV[2])
+return 1
 """
 )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from redis import Redis
 from redis.backoff import ConstantBackoff
-from redis.cluster import RedisCluster
+from redis.cluster import ClusterNode, RedisCluster
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
@@ -70,20 +71,21 @@ class RedisAddress:
     def client(self, seconds: float) -> Redis:
         """Return a client of one server; nothing is connected yet."""
         return Redis(
+            host=self.host,
+            port=self.port,
             db=self.db,
             # A refused connection is tried once more: a server may be about to start.
             retry=Retry(ConstantBackoff(0.05), 1, (RedisConnectionError,)),
             **self._common(seconds),
         )
 
-    def cluster_client(self, seconds: float) -> RedisCluster:
-        """Return a client of a cluster, after asking it for its nodes."""
-        return RedisCluster(**self._common(seconds))
+    def cluster_client(self, nodes: Sequence[ClusterNode], seconds: float) -> RedisCluster:
+        """Return a client of a cluster, after asking one of these nodes, or the URL's, for all."""
+        startup = [*nodes, ClusterNode(self.host, self.port)]
+        return RedisCluster(startup_nodes=startup, **self._common(seconds))
 
     def _common(self, seconds: float) -> dict[str, Any]:
         return {
-            "host": self.host,
-            "port": self.port,
             "username": self.username,
             "password": self.password,
             "ssl": self.tls,
@@ -108,6 +110,19 @@ def check_client(client: Redis | RedisCluster) -> None:
             " give it socket_timeout=2 and socket_connect_timeout=2"
         )
         raise ConfigurationError(message)
+
+
+def asked_again(
+    client: RedisCluster,
+) -> Callable[[Sequence[ClusterNode]], RedisCluster]:
+    """Return a function that has the application's client ask its cluster anew."""
+
+    def ask(nodes: Sequence[ClusterNode]) -> RedisCluster:
+        if nodes:
+            client.nodes_manager.initialize()
+        return client
+
+    return ask
 
 
 def _database(parts: SplitResult, *, cluster: bool) -> int:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from redis import ConnectionPool, Redis
-from redis.cluster import RedisCluster
+from redis.cluster import ClusterNode, RedisCluster
 from redis.exceptions import (
     AskError,
     ClusterDownError,
@@ -26,6 +26,7 @@ from redis.exceptions import (
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisClusterException,
     RedisError,
     ResponseError,
     TryAgainError,
@@ -49,6 +50,8 @@ _STATE_ERRORS = (
     ReadOnlyError,
     TryAgainError,
 )
+# Whatever redis-py raises: what a server refuses of a command is an answer here.
+_FAILURES = (RedisError, RedisClusterException, OSError)
 _MOST_REDIRECTIONS = 4
 _BETWEEN_DISCOVERIES = 0.2
 
@@ -73,7 +76,7 @@ class SingleServer:
         del key
         try:
             return exchange(self._pool(), commands)
-        except (RedisError, OSError) as error:
+        except _FAILURES as error:
             raise unavailable(error) from error
 
     def ask_many(self, keys: Sequence[bytes], command: str) -> list[Any]:
@@ -98,12 +101,14 @@ class SingleServer:
 class Cluster:
     """A Redis Cluster.
 
-    ``connect`` makes a client; each process that sends a command makes its own. Who serves what is
-    asked anew beside the requests: that may take as many time limits as there are nodes, while a
-    command fails within two.
+    ``connect`` makes a client by asking some node, of those given or one that it knows; each
+    process that sends a command makes its own. Who serves what is asked anew beside the requests:
+    that may take as many time limits as there are nodes, while a command fails within two.
     """
 
-    def __init__(self, connect: Callable[[], RedisCluster], seconds: float) -> None:
+    def __init__(
+        self, connect: Callable[[Sequence[ClusterNode]], RedisCluster], seconds: float
+    ) -> None:
         self._connect = connect
         self._seconds = seconds
         self._views: dict[int, _View] = {}  # by process id, as SingleServer has clients
@@ -111,34 +116,38 @@ class Cluster:
     def ask(self, key: bytes, *commands: Command) -> list[Any]:
         """Send commands on one key to who serves it, as :meth:`SingleServer.ask`."""
         view = self._view()
+        # Kept until the end: a client that nobody has any more closes its connections.
+        client = view.client
         try:
-            answers = exchange(view.pool_for(key), commands)
+            answers = exchange(pool_of(client, client.get_node_from_key(key)), commands)
             for _ in range(_MOST_REDIRECTIONS):
                 # Who redirects has done nothing.
                 redirection = next((one for one in answers if isinstance(one, AskError)), None)
                 if redirection is None:
                     break
                 answers = view.follow(redirection, commands)
-        except (RedisError, OSError) as error:
-            view.discover()
+        except _FAILURES as error:
+            view.discover_beside()
             raise unavailable(error) from error
         if any(isinstance(one, AskError | ClusterDownError) for one in answers):
-            view.discover()
+            view.discover_beside()
         return answers
 
     def ask_many(self, keys: Sequence[bytes], command: str) -> list[Any]:
         """Send one command for each of several keys; return the answers in their order."""
         view = self._view()
+        client = view.client
         by_pool: dict[ConnectionPool, list[bytes]] = {}
         answers: dict[bytes, Any] = {}
         try:
             for key in keys:
-                by_pool.setdefault(view.pool_for(key), []).append(key)
+                pool = pool_of(client, client.get_node_from_key(key))
+                by_pool.setdefault(pool, []).append(key)
             for pool, its_keys in by_pool.items():
                 together = exchange(pool, [(command, key) for key in its_keys])
                 answers.update(zip(its_keys, together, strict=True))
-        except (RedisError, OSError) as error:
-            view.discover()
+        except _FAILURES as error:
+            view.discover_beside()
             raise unavailable(error) from error
         for key, answer in answers.items():
             if isinstance(answer, AskError):
@@ -154,7 +163,9 @@ class Cluster:
     def _view(self) -> _View:
         """Return this process's view of the cluster, with a client."""
         process = os.getpid()
-        view = self._views.get(process) or self._views.setdefault(process, _View())
+        view = self._views.get(process)
+        if view is None:
+            view = self._views.setdefault(process, _View(self._connect))
         if view.client is None:
             # One thread asks; the others do not wait for more than their own time limit.
             if not view.connecting.acquire(timeout=self._seconds):
@@ -162,8 +173,8 @@ class Cluster:
                 raise StoreUnavailable(reason)
             try:
                 if view.client is None:
-                    view.client = self._connect()
-            except (RedisError, OSError) as error:
+                    view.client = self._connect([])
+            except _FAILURES as error:
                 raise unavailable(error) from error
             finally:
                 view.connecting.release()
@@ -174,35 +185,39 @@ class Cluster:
 class _View:
     """What one process knows of a cluster."""
 
+    connect: Callable[[Sequence[ClusterNode]], RedisCluster]
     # A RedisCluster, whose methods have no types; None until it has answered.
     client: Any = None
     connecting: threading.Lock = field(default_factory=threading.Lock)
     discovering: threading.Lock = field(default_factory=threading.Lock)
 
-    def pool_for(self, key: bytes) -> ConnectionPool:
-        """Return the pool of connections to who serves a key."""
-        return pool_of(self.client, self.client.get_node_from_key(key))
-
     def follow(self, redirection: AskError, commands: Sequence[Command]) -> list[Any]:
         """Send commands to where they were redirected."""
-        where = {"host": redirection.host, "port": redirection.port}
-        node = self.client.get_node(**where)
+        client = self.client
+        node = client.get_node(redirection.host, redirection.port)
         if node is None:
             # A new node: others of the cluster have just answered, so they are asked at once.
-            self.client.nodes_manager.initialize()
-            node = self.client.get_node(**where)
+            client = self.discover()
+            node = client.get_node(redirection.host, redirection.port)
         elif isinstance(redirection, MovedError):
-            self.discover()
+            self.discover_beside()
         if node is None:
             message = f"no node is known at {redirection.host}:{redirection.port}"
             raise ClusterError(message)
         if isinstance(redirection, MovedError):
-            return exchange(pool_of(self.client, node), commands)
+            return exchange(pool_of(client, node), commands)
         asking = [one for command in commands for one in (("ASKING",), command)]
-        return exchange(pool_of(self.client, node), asking)[1::2]
+        return exchange(pool_of(client, node), asking)[1::2]
 
-    def discover(self) -> None:
-        """Begin to ask anew who serves what, unless that is being done."""
+    def discover(self) -> Any:
+        """Ask the nodes that are known who serves what; return a client that knows."""
+        # A new one: before redis-py 8, to ask by the old one closes connections that are in use.
+        nodes = [ClusterNode(node.host, node.port) for node in self.client.get_nodes()]
+        self.client = self.connect(nodes)
+        return self.client
+
+    def discover_beside(self) -> None:
+        """Have another thread discover, unless one does."""
         if self.discovering.acquire(blocking=False):
             try:
                 threading.Thread(target=self._discover, daemon=True).start()
@@ -211,8 +226,8 @@ class _View:
 
     def _discover(self) -> None:
         try:
-            self.client.nodes_manager.initialize()
-        except (RedisError, OSError):
+            self.discover()
+        except _FAILURES:
             pass  # whoever finds a node away next asks again
         finally:
             time.sleep(_BETWEEN_DISCOVERIES)

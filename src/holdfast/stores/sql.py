@@ -30,9 +30,9 @@ class SQLStore:
         A URL like ``postgresql://user:password@host/database`` (by pg8000) or ``mariadb://…`` and
         ``mysql://…`` (by PyMySQL), perhaps with ``sslmode`` (disable, require, verify-full) and
         ``sslrootcert``. Or an engine made for this store alone: then it is you who limits the time
-        of connecting and of each command. Without ``isolation_level="AUTOCOMMIT"``,
-        ``skip_autocommit_rollback=True`` and ``pool_reset_on_return=None`` an operation is more
-        than one round trip; without ``hide_parameters=True`` some errors show what a session holds.
+        of connecting and of each command. Without ``isolation_level="AUTOCOMMIT"`` and
+        ``skip_autocommit_rollback=True`` an operation is more than one round trip; without
+        ``hide_parameters=True`` some errors show what a session holds.
     ``table``
         Its name: lower-case letters, digits and underscores.
     ``timeout``

@@ -77,8 +77,11 @@ def engine_for(url: URL, timeout: timedelta) -> Engine:
     if url.drivername == "mysql+pymysql":
         limits = ("connect_timeout", "read_timeout", "write_timeout")
         arguments |= dict.fromkeys(limits, seconds) | {"autocommit": True}
-        if tls is not None:
-            arguments |= {"ssl": tls} if tls else {"ssl_disabled": True}
+        if tls:
+            _refuse_old_pymysql()
+            arguments |= {"ssl": tls}
+        elif tls is False:
+            arguments |= {"ssl_disabled": True}
     else:
         arguments |= {"timeout": seconds}
         if tls is not None:
@@ -88,7 +91,6 @@ def engine_for(url: URL, timeout: timedelta) -> Engine:
         connect_args=arguments,
         isolation_level="AUTOCOMMIT",
         skip_autocommit_rollback=True,
-        pool_reset_on_return=None,
         pool_size=_CONNECTIONS,
         max_overflow=0,
         pool_timeout=seconds,
@@ -100,6 +102,18 @@ def engine_for(url: URL, timeout: timedelta) -> Engine:
         event.listen(engine, "do_connect", _connect_pg8000)
     event.listen(engine, "checkout", _refuse_closed)
     return engine
+
+
+def _refuse_old_pymysql() -> None:
+    # Imported here, since who uses PostgreSQL need not have it.
+    import pymysql  # type: ignore[import-untyped]  # noqa: PLC0415  # it has no types; see above
+
+    if pymysql.VERSION[:2] < (1, 2):
+        message = (
+            "before version 1.2 PyMySQL goes on without encryption where a server has none,"
+            " whatever sslmode says: pip install 'pymysql>=1.2'"
+        )
+        raise ConfigurationError(message)
 
 
 def _tls(query: Any) -> ssl.SSLContext | bool | None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import threading
 import traceback
 import warnings
@@ -168,6 +169,9 @@ def forked(in_child: Callable[[], object]) -> Iterator[None]:
     os.close(writing)
     try:
         yield
+    except BaseException:
+        os.kill(child, signal.SIGKILL)  # it may be waiting for what does not come any more
+        raise
     finally:
         with open(reading, "rb") as pipe:  # noqa: PTH123  # a descriptor, not a path
             told = pipe.read()
