@@ -144,6 +144,17 @@ def test_no_other_arrow():
         ("asgi.py", "from holdfast import flask"),
         ("stores/redis.py", "from holdfast.core.session import Session"),
         ("drive.py", "from holdfast.stores import open_store"),
+        ("core/stored.py", "from holdfast.drive import run"),
+        ("core/stored.py", "from holdfast.log import log_event"),
+        ("core/events.py", "import logging"),
+        ("core/token.py", "from secrets import token_bytes"),
+        ("log.py", "from holdfast.stores import open_store"),
+        ("manage.py", "from holdfast.flask import Holdfast"),
+        ("stores/sqlite.py", "from holdfast.core.envelope import Envelope"),
+        ("stores/sqlite.py", "from holdfast.drive import run"),
+        ("stores/sqlite.py", "from holdfast.testing import a_record"),
+        ("flask/stored.py", "from holdfast.testing import FakeClock"),
+        ("testing/contract.py", "import holdfast.flask"),
     ],
 )
 def test_a_forbidden_arrow_is_seen(file, source):
@@ -162,6 +173,11 @@ def test_a_forbidden_arrow_is_seen(file, source):
         ("flask/signed.py", "from holdfast.core import keys\nimport flask, time"),
         ("stores/redis.py", "from holdfast.core.record import Record\nimport redis"),
         ("__init__.py", "from holdfast.core.policy import Policy"),
+        ("__init__.py", "from holdfast.log import log_event"),
+        ("drive.py", "from holdfast.core.ops import Load"),
+        ("log.py", "from holdfast.core.events import Event\nimport logging"),
+        ("manage.py", "from holdfast.core.store import Purgeable"),
+        ("testing/contract.py", "from holdfast.core.store import Store\nimport pytest"),
     ],
 )
 def test_an_allowed_arrow_is_let_pass(file, source):
@@ -170,14 +186,16 @@ def test_an_allowed_arrow_is_let_pass(file, source):
 
 
 def test_importing_holdfast_loads_no_framework():
-    """``import holdfast`` loads neither a framework nor anything that comes with one."""
+    """``import holdfast`` loads no framework, nothing that comes with one, and no driver."""
     code = (
         "import sys, holdfast, holdfast.core.tagged_json, holdfast.core.signed_codec\n"
         "import holdfast.core.cookie_held, holdfast.core.cookies\n"
+        "import holdfast.core.stored, holdfast.drive, holdfast.manage\n"
         "print(*{name.partition('.')[0] for name in sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert {"holdfast", "msgspec"} <= loaded
     frameworks = {"flask", "quart", "django", "starlette", "werkzeug", "jinja2"}
-    assert not loaded & (frameworks | {"itsdangerous", "markupsafe", "redis", "sqlalchemy"})
+    drivers = {"sqlite3", "redis", "sqlalchemy", "pg8000", "pymysql"}
+    assert not loaded & (frameworks | drivers | {"itsdangerous", "markupsafe", "pytest"})

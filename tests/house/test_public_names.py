@@ -13,7 +13,7 @@ import pytest
 
 import holdfast
 
-MODULES = ["holdfast", "holdfast.errors", "holdfast.flask"]
+MODULES = ["holdfast", "holdfast.errors", "holdfast.flask", "holdfast.testing"]
 
 
 @pytest.fixture(params=MODULES)
@@ -106,4 +106,5 @@ def test_the_version_is_that_of_the_metadata():
     assert distribution.version == holdfast.__version__
     files = {str(file) for file in distribution.files or ()}
     assert {"holdfast/py.typed", "holdfast/core/session.py", "holdfast/flask/__init__.py"} <= files
+    assert {"holdfast/stores/sqlite.py", "holdfast/testing/contract.py"} <= files
     assert not any(file.startswith(("tests", "examples", "benchmarks")) for file in files)

@@ -74,7 +74,10 @@ def test_a_source_file_is_about_one_thing():
     assert long == {}
 
 
-SUPPRESSION = re.compile(r"#\s*(?:noqa|type:\s*ignore|pyright:|pragma:|mypy:|fmt:)", re.IGNORECASE)
+# What keeps a table in its columns silences no check.
+SUPPRESSION = re.compile(
+    r"#\s*(?:noqa|type:\s*ignore|pyright:|pragma:|mypy:|fmt:(?!\s*skip$))", re.IGNORECASE
+)
 REASONED = re.compile(
     r"\#\ (?:noqa:\ [A-Z]+\d+(?:,\ [A-Z]+\d+)*"  # codes
     r"|type:\ ignore\[[a-z\-]+(?:,\ ?[a-z\-]+)*\]"
