@@ -1,59 +1,87 @@
-"""A small shop whose session lives in a signed cookie, and a page that shows that cookie.
+"""A small shop whose sessions are stored, and a page where requests race for one of them.
 
-``script/demo`` runs it at http://127.0.0.1:5000. This file puts the application together and
-serves it; what it does with the session stands in ``shop.py``.
+``script/demo`` runs it at http://127.0.0.1:5000; ``--cookie`` keeps the sessions in signed cookies.
+This file puts the application together and serves it; what it does with the session stands in
+``shop.py`` and ``races.py``.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
-import re
 import secrets
 import signal
-import socket
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 from cookie_page import cookie_page, held_cookie
-from flask import Flask, Response, abort, render_template, request
+from flask import Flask, render_template
+from guards import add_headers, refuse_foreign_posts
+from history import History
+from ports import HOST, listen, port_number
+from races import races
+from session_page import SIGNED, session_page
 from shop import count, money, shop
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
 
+from holdfast import ConfigurationError, StoreUnavailable, log_event
 from holdfast.flask import Holdfast
 
 HERE = Path(__file__).resolve().parent
-HOST = "127.0.0.1"
-UNRESERVED = 1024  # the first port that anybody may use
-HIGHEST_PORT = 65535
+SQLITE = "sqlite:///sessions.db"
 
 
-def create_app(instance: Path = HERE / "instance") -> Flask:
-    """Return the application; ``instance`` is the folder where its secret key is kept."""
+def create_app(instance: Path = HERE / "instance", store: str | None = SQLITE) -> Flask:
+    """Return the demo; the folder ``instance`` keeps its secret key, and its sessions on SQLite.
+
+    ``store`` is where sessions are stored; the same shop on signed cookies is there too then,
+    beneath ``/signed``, to compare. With None there are signed cookies alone.
+    """
+    app = create_shop(instance, store)
+    if store is not None:
+        signed = create_shop(instance, None)
+        app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {SIGNED: signed})  # type: ignore[method-assign]  # Flask's own way
+    return app
+
+
+def create_shop(instance: Path, store: str | None) -> Flask:
+    """Return the shop with one kind of session."""
     app = Flask("demo", root_path=str(HERE), instance_path=str(instance))
     app.config.update(
-        SECRET_KEY=secret_key(instance / "secret_key"),
-        # Browsers keep the cookies of all ports of a host together; a name of its own avoids a mix.
-        SESSION_COOKIE_NAME="holdfast_demo",
+        # Browsers keep the cookies of all ports of a host together; names of their own avoid a mix.
+        SESSION_COOKIE_NAME="holdfast_demo" if store else "holdfast_demo_signed",
         SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_USER_KEYS=["name"],
         PERMANENT_SESSION_LIFETIME=timedelta(days=30),
+    )
+    if store is None:
+        app.secret_key = secret_key(instance / "secret_key")
         # A cookie is then written when the session changes and at no other time, so that the page
         # that shows it can tell an age.
-        SESSION_REFRESH_EACH_REQUEST=False,
-    )
-    Holdfast(app)
-    app.register_blueprint(shop)
-    app.register_blueprint(cookie_page)
+        app.config["SESSION_REFRESH_EACH_REQUEST"] = False
+        app.register_blueprint(cookie_page)
+    history = app.extensions["history"] = History()
+    Holdfast(app, store=store, listeners=[log_event, history])
+    for blueprint in (shop, races, session_page):
+        app.register_blueprint(blueprint)
     app.before_request(refuse_foreign_posts)
     app.after_request(add_headers)
     app.register_error_handler(HTTPException, show_error)
     app.add_template_filter(money)
-    app.context_processor(lambda: {"cart_count": count(), "held": held_cookie()})
+    # The cart is counted by the templates: the page that says that the store is away must not ask.
+    app.context_processor(
+        lambda: {
+            "cart_count": count,
+            "held": held_cookie() if store is None else None,
+            "stored": store is not None,
+        }
+    )
     return app
 
 
@@ -71,63 +99,12 @@ def secret_key(path: Path) -> str:
     return key
 
 
-def refuse_foreign_posts() -> None:
-    """Refuse forms that another site sent in the user's name (CSRF).
-
-    SameSite=Lax already keeps the cookie away from such requests. It counts every port of a host as
-    one site, though, and does not guard the sign-in form, which needs no cookie; what browsers say
-    of a request's origin does both, and needs no token in the session.
-    """
-    if request.method in {"GET", "HEAD", "OPTIONS"}:
-        return
-    site = request.headers.get("Sec-Fetch-Site")
-    if site is None:  # an older browser, or none at all
-        origin = request.headers.get("Origin")
-        foreign = origin is not None and urlsplit(origin).netloc != request.host
-    else:
-        foreign = site not in {"same-origin", "none"}
-    if foreign:
-        abort(403, "This form was sent from another site.")
-
-
-def add_headers(response: Response) -> Response:
-    """Allow pages nothing but their own styles, pictures and forms."""
-    response.headers["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self';"
-        " base-uri 'none'; frame-ancestors 'none'"
-    )
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "same-origin"
-    return response
-
-
-def show_error(error: HTTPException) -> tuple[str, int]:
+def show_error(error: HTTPException) -> Response:
     """Show an error as a page of the shop."""
-    return render_template("error.html", error=error), error.code or 500
-
-
-def listen(port: int) -> socket.socket:
-    """Return a socket that listens on ``port``; raises :exc:`click.ClickException`."""
-    try:
-        return socket.create_server((HOST, port))
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            why = "is taken by another program"
-        elif error.errno == errno.EACCES:
-            why = "is reserved for the system"
-        else:
-            why = f"can't be used ({error.strerror})"
-        other = port + 1 if UNRESERVED <= port < HIGHEST_PORT else 8000
-        msg = f"Port {port} {why}. Choose another one, for example: --port {other}"
-        raise click.ClickException(msg) from error
-
-
-def port_number(text: str) -> int:
-    """Return the port that ``text`` names; raises :exc:`click.BadParameter`."""
-    if not re.fullmatch("[0-9]{1,5}", text) or int(text) > HIGHEST_PORT:
-        msg = f"a port is a whole number from 0 to {HIGHEST_PORT}, not {text[:20]!r}."
-        raise click.BadParameter(msg)
-    return int(text)
+    answer = error.get_response()  # with headers such as Retry-After
+    away = error.code == HTTPStatus.SERVICE_UNAVAILABLE  # then not even the header knows a name
+    answer.data = render_template("error.html", error=error, away=away)
+    return answer
 
 
 @click.command()
@@ -136,32 +113,55 @@ def port_number(text: str) -> int:
     metavar="N",
     default="5000",
     show_default=True,
-    callback=lambda _context, _option, value: port_number(value),
+    callback=port_number,
     help="Where to listen; 0 takes any free port.",
 )
-def main(port: int) -> None:
-    """Show Holdfast at work: a shop, a cart, and the cookie that holds it."""
+@click.option(
+    "--store",
+    metavar="URL",
+    help=f"Where to store sessions: {SQLITE} (the default), redis://..., memory:// and so on.",
+)
+@click.option("--cookie", is_flag=True, help="Keep sessions in signed cookies instead.")
+def main(port: int, store: str | None, *, cookie: bool) -> None:
+    """Show Holdfast at work: a shop, a cart, and requests that race for one session."""
+    if cookie and store is not None:
+        msg = "--store and --cookie exclude each other: a session is stored, or in its cookie."
+        raise click.UsageError(msg)
     # Said outright, since a shell starts what runs in the background with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):
-        serve(port)
+        serve(port, None if cookie else SQLITE if store is None else store)
     click.echo("Stopped.")
 
 
-def serve(port: int) -> None:
+def serve(port: int, store: str | None) -> None:
     """Serve until interrupted."""
     try:
-        app = create_app()
+        app = create_app(store=store)
+    except ConfigurationError as error:
+        raise click.BadParameter(str(error), param_hint="--store") from error
     except OSError as error:
         msg = f"The secret key can't be kept in {error.filename}: {error.strerror}."
         raise click.ClickException(msg) from error
+    create_tables(app)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no line for every request
     with listen(port) as listening:
         port = listening.getsockname()[1]
         server = make_server(HOST, port, app, threaded=True, fd=listening.fileno())
         click.echo(f"The Holdfast demo is at http://{HOST}:{port} (Ctrl-C stops it)")
         server.serve_forever()
+
+
+def create_tables(app: Flask) -> None:
+    """Make what a store in a SQL database needs; an application would do so once, elsewhere."""
+    create = getattr(getattr(app.session_interface, "store", None), "create_tables", None)
+    if create is None:
+        return
+    try:
+        create()
+    except StoreUnavailable as error:
+        click.echo(f"No tables were made: {error}.", err=True)
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ def note() -> Response:
         flash(f"The card has room for {LONGEST_NOTE} characters.", "problem")
     elif words:
         session["note"] = words
-        flash("The card is written. See how it reads inside the cookie.", "done")
+        flash("The card is written.", "done")
     else:
         session.pop("note", None)
         flash("No card, then.", "done")

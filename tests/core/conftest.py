@@ -1,7 +1,7 @@
-"""What the tests of the core share is in ``signed_cookies.py`` and ``values.py``."""
+"""What the tests of the core share is in the modules that are named here."""
 
 from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("signed_cookies", "values")
+pytest.register_assert_rewrite("signed_cookies", "stored_sessions", "values")

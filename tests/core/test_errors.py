@@ -10,7 +10,13 @@ import re
 import pytest
 
 from holdfast import errors
-from holdfast.errors import CookieTooLarge, SessionTooLarge, UnstorableValue
+from holdfast.errors import (
+    CookieTooLarge,
+    SessionConflict,
+    SessionTooLarge,
+    StoreUnavailable,
+    UnstorableValue,
+)
 
 CLASSES = [value for value in vars(errors).values() if inspect.isclass(value)]
 
@@ -76,12 +82,31 @@ def test_a_session_too_large_tells_its_sizes():
     assert "'cart' (1990 bytes)" in str(error)
 
 
+def test_an_unavailable_store_tells_why_and_when_to_try_again():
+    """The error for an outage has what happened and the seconds to wait; by default five."""
+    error = StoreUnavailable("no answer within 2 s")
+    assert (error.reason, error.retry_after) == ("no answer within 2 s", 5)
+    assert str(error) == "the store of sessions is unavailable: no answer within 2 s"
+    assert StoreUnavailable("it is loading", 30).retry_after == 30
+
+
+def test_a_conflict_tells_whose_and_how_often():
+    """The error for a session that was always overtaken has its handle and the attempts."""
+    error = SessionConflict("0123456789abcdef", 64)
+    assert (error.handle, error.attempts, error.retry_after) == ("0123456789abcdef", 64, 1)
+    assert str(error).startswith("session 0123456789abcdef was changed by others 64 times")
+    assert str(error).endswith("nothing of this request was saved")
+
+
 @pytest.mark.parametrize(
     "error",
     [
         UnstorableValue("cart.items[3]", "it is a set"),
         CookieTooLarge("session", 4200, 4096, (("cart", 3120),)),
         SessionTooLarge(2000, 1000, (("cart", 1990),)),
+        StoreUnavailable("no answer within 2 s"),
+        StoreUnavailable("it is loading", retry_after=30),
+        SessionConflict("0123456789abcdef", 64),
     ],
     ids=lambda error: type(error).__name__,
 )

@@ -1,8 +1,7 @@
-"""The demo in examples/demo: its pages through Flask's test client, and the program itself."""
+"""The demo in examples/demo on signed cookies, through Flask's test client, and the program."""
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import re
@@ -19,26 +18,14 @@ from urllib.request import urlopen
 import pytest
 
 DEMO = Path(__file__).resolve().parents[2] / "examples" / "demo"
-COOKIE = "holdfast_demo"
+COOKIE = "holdfast_demo_signed"
 
 PATIENCE = 30  # seconds: no test sleeps, this only bounds what might hang
 
 
 @pytest.fixture
-def demo(monkeypatch):
-    """Return the demo's module; its neighbours can be imported while the test runs."""
-    monkeypatch.syspath_prepend(DEMO)
-    names = ("app", "shop", "anatomy", "cookie_page")
-    for name in names:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    yield importlib.import_module("app")
-    for name in names:
-        sys.modules.pop(name, None)
-
-
-@pytest.fixture
 def app(demo, tmp_path):
-    app = demo.create_app(tmp_path / "instance")
+    app = demo.create_app(tmp_path / "instance", store=None)
     app.testing = True
     return app
 
@@ -71,7 +58,7 @@ def words(response):
 class TestShop:
     def test_a_visit_sets_no_cookie(self, client):
         """Who only looks around gets no cookie."""
-        for path in ("/", "/cart", "/sign-in", "/cookie"):
+        for path in ("/", "/cart", "/sign-in", "/cookie", "/session/"):
             response = client.get(path)
             assert response.status_code == 200
             assert "Set-Cookie" not in response.headers
@@ -230,17 +217,22 @@ class TestForms:
         assert response.headers["Set-Cookie"].endswith("; HttpOnly; Path=/; SameSite=Lax")
 
     def test_nothing_from_outside(self, client):
-        """Pages and styles ask no other host for anything, and run no scripts."""
+        """Pages and styles ask no other host for anything, and only one page has a script."""
         client.post("/cart/add", data={"sku": "cleat"})
-        for path in ("/", "/cart", "/sign-in", "/cookie", "/static/demo.css"):
+        for path in ("/", "/cart", "/sign-in", "/cookie", "/session/", "/static/demo.css"):
             with client.get(path) as response:  # closes the file that it may come from
                 text = response.text
-            assert "<script" not in text
+            scripts = re.findall("<script[^>]*>", text)
+            assert scripts == (
+                ['<script src="/static/races.js" defer>'] if path == "/session/" else []
+            )
             assert "//" not in re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
 
     def test_writes_are_posts(self, client):
         """What changes anything can't be had by following a link."""
-        for path in ("/cart/add", "/cart/change", "/cart/empty", "/sign-out", "/cookie/tamper"):
+        shop = ("/cart/add", "/cart/change", "/cart/empty", "/sign-out", "/cookie/tamper")
+        race = ("lines/clear", "lines/add", "sign-in", "slow", "sign-out")
+        for path in (*shop, *(f"/races/{name}" for name in race)):
             assert client.get(path).status_code == 405
 
 
@@ -333,36 +325,52 @@ class TestCookiePage:
 class TestSecretKey:
     def test_kept(self, demo, tmp_path):
         """The key is made once, for its owner's eyes alone, so that a restart logs nobody out."""
-        first = demo.create_app(tmp_path / "instance").secret_key
-        assert demo.create_app(tmp_path / "instance").secret_key == first
+        first = demo.create_app(tmp_path / "instance", store=None).secret_key
+        assert demo.create_app(tmp_path / "instance", store=None).secret_key == first
         assert len(first) == 64
         if os.name == "posix":
             mode = (tmp_path / "instance" / "secret_key").stat().st_mode
             assert stat.S_IMODE(mode) == 0o600
 
 
+COMMAND = [sys.executable, "-B", str(DEMO / "app.py")]
+
+
 def start(*arguments):
     """Start the demo as its users do."""
     return subprocess.Popen(
-        [sys.executable, "-B", str(DEMO / "app.py"), *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+
+
+def refused(*arguments, code=2, **variables):
+    """Return what the demo says where it does not start; in words, without a traceback."""
+    done = subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | variables,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, done.stdout) == (code, "")
+    assert "Traceback" not in done.stderr
+    return done.stderr
 
 
 class TestProgram:
     @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
     @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-    def test_run(self, ending):
+    @pytest.mark.parametrize("kind", [("--store", "memory://"), ("--cookie",)], ids=str)
+    def test_run(self, ending, kind):
         """It says where it is, serves its pages, and stops in one line when interrupted."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        with start("--port", str(port)) as process:
+        with start("--port", str(port), *kind) as process:
             try:
                 said = process.stdout.readline()
                 assert f"http://127.0.0.1:{port} " in said
-                for path in ("/", "/cookie", "/static/demo.css", "/static/mark.svg"):
+                for path in ("/", "/session/", "/static/demo.css", "/static/mark.svg"):
                     with urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE) as page:
                         assert page.status == 200
                 process.send_signal(ending)
@@ -375,10 +383,7 @@ class TestProgram:
         """A port that is taken is named in one plain line, with the way out."""
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-            with start("--port", str(port)) as process:
-                out, err = process.communicate(timeout=PATIENCE)
-        assert process.returncode == 1
-        assert out == ""
+            err = refused("--port", str(port), "--cookie", code=1)
         assert re.fullmatch(
             rf"Error: Port {port} is taken by another program\. Choose .*: --port \d+\n", err
         )
@@ -386,8 +391,32 @@ class TestProgram:
     @pytest.mark.parametrize("value", ["shop", "-1", "65536", "5.5"])
     def test_bad_port(self, value):
         """A port that is none is refused in words, without a traceback."""
-        with start("--port", value) as process:
-            _, err = process.communicate(timeout=PATIENCE)
-        assert process.returncode == 2
+        err = refused("--port", value)
         assert f"'--port': a port is a whole number from 0 to 65535, not '{value}'." in err
-        assert "Traceback" not in err
+
+    @pytest.mark.parametrize(
+        ("url", "said"),
+        [
+            ("", "the URL of a store must begin with one of sqlite://, "),
+            ("sqllite:///x.db", "which resembles sqlite://"),
+            ("memory://?size=3", "has no parameter 'size'"),
+            ("sqlite:///x.db?tmeout=3", "Did you mean 'timeout'?"),
+        ],
+    )
+    def test_bad_store(self, url, said):
+        """A URL that names no store is refused in the library's words, without a traceback."""
+        err = refused("--port", "0", "--store", url)
+        assert "Invalid value for --store: " in err
+        assert said in err
+
+    def test_missing_driver(self, tmp_path):
+        """Where a store's driver is not installed, it says what to install."""
+        (tmp_path / "redis.py").write_text("raise ModuleNotFoundError(name='redis')")
+        path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+        err = refused("--port", "0", "--store", "redis://localhost", PYTHONPATH=path)
+        assert "pip install 'holdfast[redis]'" in err
+
+    def test_store_and_cookie(self):
+        """A session is stored or lives in its cookie: asking for both is refused."""
+        err = refused("--port", "0", "--cookie", "--store", "memory://")
+        assert "--store and --cookie exclude each other" in err

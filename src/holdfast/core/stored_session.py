@@ -146,6 +146,7 @@ class StoredSession(Session):
         Setting it is no use of the session: it takes effect when the session is loaded or written
         for another reason.
         """
+        self._touched = True
         if self._to_be_permanent is not None:
             return self._to_be_permanent
         return self._open().letter.notes.permanent

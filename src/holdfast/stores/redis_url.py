@@ -14,6 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from holdfast.errors import ConfigurationError
+from holdfast.stores.redis_wire import Address
 from holdfast.stores.urls import duration, parameters, whole_number
 
 _UNREADABLE = (
@@ -79,9 +80,10 @@ class RedisAddress:
             **self._common(seconds),
         )
 
-    def cluster_client(self, nodes: Sequence[ClusterNode], seconds: float) -> RedisCluster:
+    def cluster_client(self, nodes: Sequence[Address], seconds: float) -> RedisCluster:
         """Return a client of a cluster, after asking one of these nodes, or the URL's, for all."""
-        startup = [*nodes, ClusterNode(self.host, self.port)]
+        node: Any = ClusterNode  # which has no types
+        startup = [node(host, port) for host, port in [*nodes, (self.host, self.port)]]
         return RedisCluster(startup_nodes=startup, **self._common(seconds))
 
     def _common(self, seconds: float) -> dict[str, Any]:
@@ -114,10 +116,10 @@ def check_client(client: Redis | RedisCluster) -> None:
 
 def asked_again(
     client: RedisCluster,
-) -> Callable[[Sequence[ClusterNode]], RedisCluster]:
+) -> Callable[[Sequence[Address]], RedisCluster]:
     """Return a function that has the application's client ask its cluster anew."""
 
-    def ask(nodes: Sequence[ClusterNode]) -> RedisCluster:
+    def ask(nodes: Sequence[Address]) -> RedisCluster:
         if nodes:
             client.nodes_manager.initialize()
         return client

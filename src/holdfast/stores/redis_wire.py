@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from redis import ConnectionPool, Redis
-from redis.cluster import ClusterNode, RedisCluster
+from redis.cluster import RedisCluster
 from redis.exceptions import (
     AskError,
     ClusterDownError,
@@ -35,6 +35,7 @@ from redis.exceptions import (
 from holdfast.errors import StoreUnavailable
 
 Command = tuple[bytes | str | int, ...]
+Address = tuple[str, int]
 
 # What a server says when it can't serve now, or not us; redis-py has classes for some.
 _STATES = re.compile(
@@ -107,7 +108,7 @@ class Cluster:
     """
 
     def __init__(
-        self, connect: Callable[[Sequence[ClusterNode]], RedisCluster], seconds: float
+        self, connect: Callable[[Sequence[Address]], RedisCluster], seconds: float
     ) -> None:
         self._connect = connect
         self._seconds = seconds
@@ -185,7 +186,7 @@ class Cluster:
 class _View:
     """What one process knows of a cluster."""
 
-    connect: Callable[[Sequence[ClusterNode]], RedisCluster]
+    connect: Callable[[Sequence[Address]], RedisCluster]
     # A RedisCluster, whose methods have no types; None until it has answered.
     client: Any = None
     connecting: threading.Lock = field(default_factory=threading.Lock)
@@ -212,8 +213,7 @@ class _View:
     def discover(self) -> Any:
         """Ask the nodes that are known who serves what; return a client that knows."""
         # A new one: before redis-py 8, to ask by the old one closes connections that are in use.
-        nodes = [ClusterNode(node.host, node.port) for node in self.client.get_nodes()]
-        self.client = self.connect(nodes)
+        self.client = self.connect([(node.host, node.port) for node in self.client.get_nodes()])
         return self.client
 
     def discover_beside(self) -> None:

@@ -117,10 +117,20 @@ class SQLiteStore:
         """Keep a new record; return whether it was kept."""
         ended = bool(record.ended)
         values = (
-            record.key, record.secret, record.version, record.created, record.seen,
-            record.expires, record.rotated, record.previous, record.previous_until, record.ended,
-            None if ended else record.user_id, record.client, b"" if ended else record.data,
-        )  # fmt: skip
+            record.key,
+            record.secret,
+            record.version,
+            record.created,
+            record.seen,
+            record.expires,
+            record.rotated,
+            record.previous,
+            record.previous_until,
+            record.ended,
+            None if ended else record.user_id,
+            record.client,
+            b"" if ended else record.data,
+        )
         if not self._connections.write(_CREATE, values, durable=ended):
             return False
         self._purging.after_create(record)
@@ -129,9 +139,16 @@ class SQLiteStore:
     def save(self, record: Record) -> bool:
         """Replace a live record by its next version; return whether that was done."""
         values = (
-            record.secret, record.version, record.created, record.seen, record.expires,
-            record.rotated, record.previous, record.previous_until, record.client,
-        )  # fmt: skip
+            record.secret,
+            record.version,
+            record.created,
+            record.seen,
+            record.expires,
+            record.rotated,
+            record.previous,
+            record.previous_until,
+            record.client,
+        )
         where = record.data, record.key, record.version - 1
         user_id = record.user_id
         # Where the first is refused for its version, so is the second: none comes twice.
@@ -192,9 +209,20 @@ class SQLiteStore:
 
 def _record(row: tuple[Any, ...]) -> Record:
     (
-        key, secret, version, created, seen, expires, rotated, previous, previous_until, ended,
-        user_id, client, data,
-    ) = row  # fmt: skip
+        key,
+        secret,
+        version,
+        created,
+        seen,
+        expires,
+        rotated,
+        previous,
+        previous_until,
+        ended,
+        user_id,
+        client,
+        data,
+    ) = row
     return Record(
         key=key,
         secret=secret,

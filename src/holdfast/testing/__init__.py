@@ -15,9 +15,12 @@ import pytest as _pytest  # noqa: PT013  # so that it is no name of this module'
 
 # Before the import: so that a failing assertion tells what it compared.
 _pytest.register_assert_rewrite(
-    "holdfast.testing.awaited", "holdfast.testing.contract", "holdfast.testing.powers",
-    "holdfast.testing.races", "holdfast.testing.records",
-)  # fmt: skip
+    "holdfast.testing.awaited",
+    "holdfast.testing.contract",
+    "holdfast.testing.powers",
+    "holdfast.testing.races",
+    "holdfast.testing.records",
+)
 
 from holdfast.testing.awaited import AsyncStoreContract  # noqa: E402  # see above
 from holdfast.testing.contract import StoreContract  # noqa: E402  # see above

@@ -46,9 +46,7 @@ class AsyncStoreContract(StoreContract):
         assert [one for one in given if not inspect.iscoroutinefunction(one)] == []
 
 
-OPERATIONS = (
-    "load", "create", "save", "touch", "retire", "by_user", "purge", "count_expired"
-)  # fmt: skip
+OPERATIONS = ("load", "create", "save", "touch", "retire", "by_user", "purge", "count_expired")
 
 
 class Blocking:

@@ -21,6 +21,9 @@ from holdfast.testing.records import a_record, assert_dead, assert_tombstone, fo
 
 T = TypeVar("T")
 
+# Each refusal is another's success: of a few hundred writes nobody is refused so often.
+_ENOUGH = 2000
+
 
 class Races:
     """Those tests of :class:`holdfast.testing.StoreContract` that take several threads."""
@@ -142,11 +145,13 @@ def all_at_once(operation: Callable[[Record], T], records: Sequence[Record]) -> 
 
 def add(store: Store, key: SessionKey) -> None:
     """Add one to the number that is a record's data, however often others come first."""
-    while True:
+    for _ in range(_ENOUGH):
         record = store.load(key)
         assert record is not None
         if store.save(following(record, data=b"%d" % (int(record.data) + 1))):
             return
+    msg = f"what was just loaded was never the latest, {_ENOUGH} times in a row"
+    raise AssertionError(msg)
 
 
 @contextlib.contextmanager
