@@ -13,6 +13,7 @@ lost.
 from __future__ import annotations
 
 import argparse
+import random
 import signal
 import sys
 import threading
@@ -31,7 +32,7 @@ from holdfast.core.record import Record, SessionKey
 from holdfast.stores.redis import RedisStore
 from holdfast.testing import a_record
 
-FILLING = bytes(1 << 20)
+FILLING = random.randbytes(1 << 20)  # which the store can't make smaller
 TO_BE_ENDED = 400
 
 

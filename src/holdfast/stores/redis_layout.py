@@ -8,6 +8,8 @@ What scripts compare stands first, at fixed places; numbers are big-endian::
     tombstone  0xA2 | ended 5 | expires 5
 
 ``parts`` tells which of the five before ``data`` are there; without ``rotated`` it is ``created``.
+It tells too whether ``data`` is deflated (RFC 1951), as it is where that saves an eighth: JSON of
+600 bytes takes 270 so, for 8 microseconds more of a write and 4 of a read.
 A text is a byte with its length and UTF-8; from 255 bytes on, 255 and 4 bytes with its length. No
 text in UTF-8 begins with either of the first bytes, so what another application keeps under a key
 of ours is hardly mistaken.
@@ -16,6 +18,7 @@ of ours is hardly mistaken.
 from __future__ import annotations
 
 import struct
+import zlib
 from hashlib import sha1
 
 from holdfast.core.record import Record, SessionKey
@@ -26,9 +29,13 @@ SLACK = 60
 
 _FIXED = struct.Struct(">BI5s5s5s32sB")
 _END = struct.Struct(">B5s5s")
-_ROTATED, _PREVIOUS, _PREVIOUS_UNTIL, _USER, _CLIENT = 1, 2, 4, 8, 16
+_ROTATED, _PREVIOUS, _PREVIOUS_UNTIL, _USER, _CLIENT, _DEFLATED = 1, 2, 4, 8, 16, 32
 _LATEST = 2**40 - 1
 _LONG = 255
+# Raw, with a window of 4 KiB and as little memory: making larger ones takes four times as long as
+# deflating a session.
+_WINDOW, _MEMORY = -12, 5
+_WORTHWHILE = 128
 
 
 def pack_time(time: int) -> bytes:
@@ -57,6 +64,9 @@ def pack(record: Record) -> bytes:
     if record.client:
         parts |= _CLIENT
         optional += _pack_text(record.client)
+    data = _deflated(record.data)
+    if data is not record.data:
+        parts |= _DEFLATED
     fixed = _FIXED.pack(
         LIVE,
         record.version,
@@ -66,7 +76,7 @@ def pack(record: Record) -> bytes:
         record.secret,
         parts,
     )
-    return b"".join([fixed, *optional, record.data])
+    return b"".join([fixed, *optional, data])
 
 
 def pack_tombstone(ended: int, expires: int) -> bytes:
@@ -99,13 +109,31 @@ def unpack(key: SessionKey, value: bytes) -> Record:
             user_id, at = _unpack_text(value, at)
         if parts & _CLIENT:
             client, at = _unpack_text(value, at)
+    data = _inflated(value[at:]) if parts & _DEFLATED else value[at:]
     from_bytes = int.from_bytes
     return Record(
-        key=key, secret=secret, data=value[at:], version=version,
+        key=key, secret=secret, data=data, version=version,
         created=from_bytes(created, "big"), seen=from_bytes(seen, "big"),
         expires=from_bytes(expires, "big"), rotated=from_bytes(rotated, "big"),
         previous=previous, previous_until=from_bytes(until, "big"), user_id=user_id, client=client,
     )  # fmt: skip
+
+
+def _deflated(data: bytes) -> bytes:
+    """Return data deflated, or itself where that saves too little."""
+    if len(data) < _WORTHWHILE:
+        return data
+    compressor = zlib.compressobj(1, zlib.DEFLATED, _WINDOW, _MEMORY)
+    deflated = compressor.compress(data) + compressor.flush()
+    return deflated if len(deflated) < len(data) * 7 // 8 else data
+
+
+def _inflated(data: bytes) -> bytes:
+    try:
+        return zlib.decompress(data, _WINDOW)
+    except zlib.error as error:
+        message = "the data of a session can't be inflated"
+        raise ValueError(message) from error
 
 
 def _pack_text(text: str) -> list[bytes]:
