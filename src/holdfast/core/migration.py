@@ -107,11 +107,14 @@ def retire_cookie(
 ) -> Generator[Operation, Any, bool]:
     """End the session that a signed cookie became, or would have; return whether it was live."""
     key, expires = cookie.token.key, now + engine.terms.tombstone
-    ended: bool = yield Retire(key, now, expires)
-    if not ended and not (yield Create(_tombstone(key, now, expires))):
-        ended = yield Retire(key, now, expires)  # somebody has just imported it
-    first: bool = yield Create(_tombstone(cookie.key, now, cookie.imported.expires))
-    return ended or first
+    ended: bool = yield Create(_tombstone(cookie.key, now, cookie.imported.expires))
+    for _ in range(2):
+        if (yield Retire(key, now, expires)):
+            return True
+        if (yield Create(_tombstone(key, now, expires))):
+            break
+        # There is one already, or somebody has just imported it: then it is to be retired.
+    return ended
 
 
 def _tombstone(key: SessionKey, now: int, expires: int) -> Record:

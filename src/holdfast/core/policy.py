@@ -119,3 +119,7 @@ class Terms:
     def is_touch_due(self, seen: int, now: int) -> bool:
         """Return whether activity is to be noted, of which the last noted was at ``seen``."""
         return self.touch_every is not None and now - seen >= self.touch_every
+
+    def is_renewal_due(self, rotated: int, now: int) -> bool:
+        """Return whether a secret that was made at ``rotated`` is to be replaced."""
+        return self.renew_every is not None and now - rotated >= self.renew_every

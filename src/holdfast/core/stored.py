@@ -25,7 +25,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from holdfast.core import migration, token as tokens
-from holdfast.core.change import Change
+from holdfast.core.change import Change, wants_nothing
 from holdfast.core.cookie_held import DROP, KEEP, SET, Action
 from holdfast.core.envelope import Envelope, Letter, Notes
 from holdfast.core.events import Event, EventName, Listener
@@ -52,6 +52,9 @@ class Outcome(NamedTuple):
 
     action: Action = KEEP
     token: str = ""
+
+    def __repr__(self) -> str:
+        return f"Outcome({self.action})"  # tokens are in no log
 
 
 NOTHING = Outcome()
@@ -143,7 +146,7 @@ class Engine:
         :exc:`holdfast.SessionConflict`, after which the session is not tried again.
         """
         visit, opened = session._visit, session._opened
-        if visit is None or session._failed or not session.is_in_use:
+        if visit is None or session._failed or wants_nothing(session, self.terms, now):
             return NOTHING
         presented = visit.presented if opened is None else opened.cookie or opened.token
         try:

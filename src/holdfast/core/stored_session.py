@@ -73,6 +73,7 @@ class StoredSession(Session):
 
     _visit: Visit | None = None
     _opened: Opened | None = None  # None: not loaded yet
+    _transient_keys: frozenset[str] = frozenset()
     _touched = False  # what `accessed` says
     _failed = False  # the store did not take it, and it is not tried again
     _cleared = False
@@ -88,8 +89,14 @@ class StoredSession(Session):
         # The encoder of `json` asks a dict for its size before it calls any method.
         dict.__setitem__(session, "", None)
         session._source = visit.engine  # noqa: SLF001  # its own class
+        session._transient_keys = visit.engine.transient_keys  # noqa: SLF001  # its own class
         session._visit = visit  # noqa: SLF001  # its own class
         return session
+
+    @property
+    def engine(self) -> Engine | None:
+        """What decides about the session; None for one that belongs to no request."""
+        return None if self._visit is None else self._visit.engine
 
     @property
     def is_in_use(self) -> bool:
@@ -101,10 +108,7 @@ class StoredSession(Session):
         with LOADED:
             if self._opened is None:
                 if not self._cleared:
-                    kept = [item for item in dict.items(self) if self._is_transient(item[0])]
-                    dict.clear(self)
-                    dict.update(self, opened.contents)
-                    dict.update(self, kept)
+                    self._replace_contents(opened.contents)
                     self._loaded = opened.letter.text
                 self._opened = opened
         self._accessed = True
@@ -125,10 +129,20 @@ class StoredSession(Session):
         return self.is_in_use
 
     def _raw(self) -> dict[str, Any]:
-        return {key: item for key, item in dict.items(self) if not self._is_transient(key)}
+        contents = super()._raw()
+        for key in self._transient_keys.intersection(contents):
+            del contents[key]
+        return contents
+
+    def _replace_contents(self, contents: Mapping[str, Any]) -> None:
+        before = super()._raw()
+        kept = {key: before[key] for key in self._transient_keys.intersection(before)}
+        dict.clear(self)
+        dict.update(self, contents)
+        dict.update(self, kept)
 
     def _is_transient(self, key: object) -> bool:
-        return self._visit is not None and key in self._visit.engine.transient_keys
+        return key in self._transient_keys
 
     @property
     def accessed(self) -> bool:
@@ -297,10 +311,7 @@ class StoredSession(Session):
         ``contents`` replace the session's, where what was saved differs from them.
         """
         if contents is not None:
-            kept = [item for item in dict.items(self) if self._is_transient(item[0])]
-            dict.clear(self)
-            dict.update(self, contents)
-            dict.update(self, kept)
+            self._replace_contents(contents)
         self._opened, self._loaded, self._snapshot = opened, opened.letter.text, None
         self._modified = self._written = self._cleared = self._to_regenerate = False
         self._to_be_permanent = None

@@ -89,8 +89,8 @@ def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
 
 def _is_renewed(record: Record, terms: Terms, now: int, *, asked: bool, current: bool) -> bool:
     """Whether a new secret takes the current one's place, with the presented one still good."""
-    age = now - record.rotated
-    if not asked and (terms.renew_every is None or age < terms.renew_every):
+    if not (asked or terms.is_renewal_due(record.rotated, now)):
         return False
     # By the previous one: the answer with the current one may still be under way.
-    return current or (record.previous_until == 0 and age > max(terms.grace, terms.in_flight))
+    lost = now - record.rotated > max(terms.grace, terms.in_flight)
+    return current or (record.previous_until == 0 and lost)

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import flask
 import flask.sessions
 
 from holdfast.core import token as tokens
@@ -40,6 +41,8 @@ from holdfast.log import log_event
 
 if TYPE_CHECKING:
     from flask import Flask, Request, Response
+
+_Flask: Any = flask.Flask
 
 # Browsers cut longer lifetimes (RFC 6265bis, section 5.5).
 _LONGEST_COOKIE = timedelta(days=400)
@@ -99,6 +102,9 @@ class StoredSessionInterface(SessionInterface):
         text = find_cookie(request, self.get_cookie_name(app))
         arrived = int(time.time())
         if self.migrate_until > arrived:
+            if not app.secret_key:
+                msg = "migrate_until needs the SECRET_KEY that signed the cookies; set it"
+                raise ConfigurationError(msg)
             read = partial(self._read, app)
             return self.session_class.of(
                 Visit(self.engine(app), text, arrived, self._perform, read)
@@ -115,10 +121,12 @@ class StoredSessionInterface(SessionInterface):
         accessed = session.accessed
         if accessed:
             vary_by_cookie(response)  # before anything can fail
-        if not isinstance(session, StoredSession) or not session.is_in_use:
+        if not isinstance(session, StoredSession) or session.engine is None:
+            return
+        if not session.is_in_use:
             return
         try:
-            steps = self.engine(app).commit(session, int(time.time()))
+            steps = session.engine.commit(session, int(time.time()))
             action, text = run(self.store, steps)
         except (StoreUnavailable, SessionConflict) as error:
             outage.answer_instead(app, error, response)
@@ -138,10 +146,14 @@ class StoredSessionInterface(SessionInterface):
     def engine(self, app: Flask) -> Engine:
         """Return what decides about sessions, by the configuration of this moment."""
         config = app.config
+        cls: Any = type(app)
         inputs = (
             app,
             app.json,
-            config["PERMANENT_SESSION_LIFETIME"],
+            # Of the class first: reading the attribute takes longer than all the rest here.
+            config["PERMANENT_SESSION_LIFETIME"]
+            if cls.permanent_session_lifetime is _Flask.permanent_session_lifetime
+            else app.permanent_session_lifetime,
             config["SESSION_REFRESH_EACH_REQUEST"],
             _copied(config.get("SESSION_USER_KEYS")),
             _copied(config.get("SESSION_TRANSIENT_KEYS")),

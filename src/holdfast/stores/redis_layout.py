@@ -35,7 +35,7 @@ _LONG = 255
 # Raw, with a window of 4 KiB and as little memory: making larger ones takes four times as long as
 # deflating a session.
 _WINDOW, _MEMORY = -12, 5
-_WORTHWHILE = 128
+_WORTHWHILE = 256
 
 
 def pack_time(time: int) -> bytes:

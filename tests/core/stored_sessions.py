@@ -1,0 +1,279 @@
+"""A store that is a dict, an engine whose time and chance are decided here, and requests on it."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from holdfast import StoreUnavailable
+from holdfast.core import token as tokens
+from holdfast.core.cookie_held import DROP, KEEP, SET
+from holdfast.core.envelope import Envelope
+from holdfast.core.events import Event
+from holdfast.core.migration import Imported, SignedCookie
+from holdfast.core.policy import Terms
+from holdfast.core.record import Record, SessionKey
+from holdfast.core.stored import Engine, Outcome
+from holdfast.core.stored_session import StoredSession, Visit
+from holdfast.core.tagged_json import TaggedJSONSerializer
+from holdfast.core.token import Token
+from holdfast.core.users import Users
+from holdfast.drive import run
+from holdfast.testing.seams import FakeClock, ScriptedTokens
+
+START = 1_800_000_000
+HOUR = 3600
+TERMS = Terms(idle=HOUR, touch_every=60)
+OUTAGE = "down for tests"
+_SERIALIZER = TaggedJSONSerializer()
+
+
+class ModelStore:
+    """Keeps records in a dict.
+
+    ``asked`` are the names of the operations so far; ``meanwhile`` has what happens just before
+    the next operation of a name; ``down`` makes every operation fail.
+    """
+
+    def __init__(self) -> None:
+        self.records: dict[SessionKey, Record] = {}
+        self.asked: list[str] = []
+        self.meanwhile: defaultdict[str, list[Callable[[], object]]] = defaultdict(list)
+        self.down = False
+        self._lock = threading.RLock()
+
+    def _begin(self, name: str) -> None:
+        self.asked.append(name)
+        while self.meanwhile[name]:
+            self.meanwhile[name].pop(0)()
+        if self.down:
+            raise StoreUnavailable(OUTAGE)
+
+    def _live(self, key: SessionKey) -> Record | None:
+        record = self.records.get(key)
+        return None if record is None or record.ended else record
+
+    def load(self, key: SessionKey) -> Record | None:
+        with self._lock:
+            self._begin("load")
+            return self.records.get(key)
+
+    def create(self, record: Record) -> bool:
+        with self._lock:
+            self._begin("create")
+            if record.ended:
+                record = replace(record, data=b"", user_id=None)
+            if record.key in self.records:
+                return False
+            self.records[record.key] = record
+            return True
+
+    def save(self, record: Record) -> bool:
+        with self._lock:
+            self._begin("save")
+            stored = self._live(record.key)
+            if stored is None or stored.version != record.version - 1:
+                return False
+            seen, expires = max(stored.seen, record.seen), max(stored.expires, record.expires)
+            self.records[record.key] = replace(record, seen=seen, expires=expires)
+            return True
+
+    def touch(self, key: SessionKey, *, seen: int, expires: int) -> bool:
+        with self._lock:
+            self._begin("touch")
+            stored = self._live(key)
+            if stored is None:
+                return False
+            seen, expires = max(stored.seen, seen), max(stored.expires, expires)
+            self.records[key] = replace(stored, seen=seen, expires=expires)
+            return True
+
+    def retire(self, key: SessionKey, *, ended: int, expires: int) -> bool:
+        with self._lock:
+            self._begin("retire")
+            stored = self._live(key)
+            if stored is None:
+                return False
+            self.records[key] = replace(
+                stored,
+                ended=ended,
+                expires=expires,
+                data=b"",
+                user_id=None,
+                secret=b"",
+                previous=b"",
+            )
+            return True
+
+
+class AwaitedStore:
+    """The same, awaited."""
+
+    def __init__(self) -> None:
+        self.model = ModelStore()
+
+    async def load(self, key: SessionKey) -> Record | None:
+        return self.model.load(key)
+
+    async def create(self, record: Record) -> bool:
+        return self.model.create(record)
+
+    async def save(self, record: Record) -> bool:
+        return self.model.save(record)
+
+    async def touch(self, key: SessionKey, *, seen: int, expires: int) -> bool:
+        return self.model.touch(key, seen=seen, expires=expires)
+
+    async def retire(self, key: SessionKey, *, ended: int, expires: int) -> bool:
+        return self.model.retire(key, ended=ended, expires=expires)
+
+
+def make_envelope(max_bytes: int = 1 << 20) -> Envelope:
+    """Return an envelope whose mappings are tagged JSON."""
+    return Envelope(encode=_SERIALIZER.encode, decode=_SERIALIZER.decode, max_bytes=max_bytes)
+
+
+class Server:
+    """A store, an engine and a clock; ``events`` and ``warned`` are what it told."""
+
+    def __init__(self, terms: Terms = TERMS, **settings: Any) -> None:
+        self.store = ModelStore()
+        self.clock = FakeClock(START)
+        self.events: list[Event] = []
+        self.warned: list[str] = []
+        given: dict[str, Any] = {
+            "envelope": make_envelope(),
+            "terms": terms,
+            "users": Users(("_user_id", "user_id"), self.warned.append),
+            "random": ScriptedTokens(),
+            "listeners": (self.events.append,),
+            "transient_keys": frozenset({"_remember", "_remember_seconds"}),
+        }
+        self.engine = Engine(**given | settings)
+
+    def request(
+        self, cookie: str | None = None, read: Callable[[str], Any] = tokens.parse
+    ) -> StoredSession:
+        """Return the session of a request that arrives now."""
+        perform = functools.partial(run, self.store)
+        return StoredSession.of(Visit(self.engine, cookie, self.clock(), perform, read))
+
+    def with_signed(self, cookie: SignedCookie) -> StoredSession:
+        """Return the session of a request that brings a signed cookie."""
+        return self.request(cookie.text, lambda _: cookie)
+
+    def commit(self, session: StoredSession) -> Outcome:
+        """Commit a session now."""
+        return run(self.store, self.engine.commit(session, self.clock()))
+
+    def visit(self, cookie: str | None, view: Callable[[StoredSession], object] = len) -> Outcome:
+        """Play a whole request: a view that looks at or changes the session, and its commit."""
+        session = self.request(cookie)
+        view(session)
+        return self.commit(session)
+
+    def stored(self, permanent: bool = False, **contents: Any) -> str:  # noqa: FBT001, FBT002  # reads well
+        """Store a new session; return its cookie. Nothing that was told or asked is left."""
+        session = self.request()
+        session.update(contents)
+        session.permanent = permanent
+        token = self.commit(session).token
+        self.forget()
+        return token
+
+    def forget(self) -> None:
+        """Forget what was asked of the store and told so far."""
+        self.store.asked.clear()
+        self.events.clear()
+
+    def record(self, cookie: str) -> Record:
+        """Return the record of a cookie's session, whatever its secret."""
+        return self.store.records[token_of(cookie).key]
+
+    def contents(self, cookie: str) -> dict[str, Any]:
+        """Return what is stored in a cookie's session, whatever its secret."""
+        envelope = self.engine.envelope
+        return envelope.mapping_of(envelope.open(self.record(cookie).data).text)
+
+    def told(self) -> list[str]:
+        """Return the names of the events, without those of loading."""
+        return [event.name for event in self.events if event.name != "loaded"]
+
+    def live(self) -> int:
+        """Return how many sessions live."""
+        return sum(not record.ended for record in self.store.records.values())
+
+
+def token_of(cookie: str) -> Token:
+    """Return the token that a cookie is."""
+    token = tokens.parse(cookie)
+    assert token is not None
+    return token
+
+
+def a_signed_cookie(expires: int = START + HOUR, **contents: Any) -> SignedCookie:
+    """Return a good signed cookie with these contents."""
+    permanent = contents.pop("permanent", False)
+    return SignedCookie(
+        f"signed {sorted(contents.items())}", Imported(contents, permanent, expires)
+    )
+
+
+NOTHING = Outcome(KEEP)
+DELETED = Outcome(DROP)
+
+
+def is_set(outcome: Outcome) -> bool:
+    """Return whether a response sets a cookie, to a token."""
+    assert (outcome.action is SET) is (tokens.parse(outcome.token) is not None)
+    return outcome.action is SET
+
+
+# What a request does to its session
+
+View = Callable[[StoredSession], object]
+
+
+def write(**items: Any) -> View:
+    """Return a view that writes these items."""
+    return lambda session: session.update(items)
+
+
+def log_in(user: str = "ada") -> View:
+    """Return a view that logs a user in as Flask-Login does, as far as the library looks."""
+    return write(_user_id=user)
+
+
+def pop(key: str) -> View:
+    """Return a view that removes a key if it is there."""
+    return lambda session: session.pop(key, None)
+
+
+def clear(session: StoredSession) -> None:
+    """Log out."""
+    session.clear()
+
+
+def clear_and(**items: Any) -> View:
+    """Return a view that clears the session and then writes these items."""
+
+    def view(session: StoredSession) -> None:
+        session.clear()
+        session.update(items)
+
+    return view
+
+
+def regenerate(session: StoredSession) -> None:
+    """Ask for a new token."""
+    session.regenerate()
+
+
+def make_permanent(session: StoredSession) -> None:
+    """Look, and have the cookie outlive the browser."""
+    session.get("")
+    session.permanent = True

@@ -1,0 +1,64 @@
+"""What is told of sessions, and how it is logged."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import typing
+
+import pytest
+
+import holdfast
+from holdfast.core.events import Event, EventName
+from holdfast.log import log_event
+
+NAMES = typing.get_args(EventName)
+
+
+def test_an_event_is_a_value():
+    """An event does not change, and is compared by what it says."""
+    event = Event("conflict", "00ff", key="cart.items[3]")
+    assert event == Event("conflict", "00ff", "", "cart.items[3]")
+    assert holdfast.Event is Event
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        event.name = "merged"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_event_is_logged_at_a_level_of_its_own(name, caplog):
+    """Each event is a line in the log ``holdfast.sessions``: the handle, the name and why."""
+    caplog.set_level(logging.DEBUG, "holdfast.sessions")
+    log_event(Event(name, "0123456789abcdef", "late", "cart.card_number"))
+    (record,) = caplog.records
+    assert record.name == "holdfast.sessions"
+    assert record.getMessage() == f"session 0123456789abcdef: {name} (late)"
+    levels = {"loaded": 10, "merged": 10, "dropped": 30, "store_unavailable": 40}
+    assert record.levelno == levels.get(name, 20)
+
+
+def test_an_event_of_no_session_is_logged():
+    """Where there is neither a session nor a reason, the line says just what happened."""
+    logger = logging.getLogger("holdfast.sessions")
+    lines: list[str] = []
+    listener = logging.Handler()
+    listener.emit = lambda record: lines.append(record.getMessage())
+    logger.addHandler(listener)
+    try:
+        log_event(Event("dropped", ""))
+    finally:
+        logger.removeHandler(listener)
+    assert lines == ["session -: dropped"]
+
+
+def test_what_nobody_wants_to_read_is_not_written(caplog):
+    """Where the level of the log is higher, nothing is formatted."""
+    caplog.set_level(logging.WARNING, "holdfast.sessions")
+    log_event(Event("created", "00ff"))
+    assert caplog.records == []
+
+
+def test_the_key_of_a_conflict_is_not_logged(caplog):
+    """A key is the application's, and may tell more than a log should."""
+    caplog.set_level(logging.DEBUG, "holdfast.sessions")
+    log_event(Event("conflict", "00ff", key="cart.card_number"))
+    assert caplog.records[0].getMessage() == "session 00ff: conflict"

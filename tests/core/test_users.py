@@ -1,0 +1,70 @@
+"""Whose a session is."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import pytest
+from markupsafe import Markup
+
+from holdfast.core.users import Users, is_remembered
+
+
+def whose(mapping: dict[str, Any]) -> tuple[str | None, list[str]]:
+    """Return whose contents are, and what was warned of."""
+    warned: list[str] = []
+    return Users(("_user_id", "user_id"), warned.append).of(mapping), warned
+
+
+class Role(enum.IntEnum):
+    ADMIN = 7
+
+
+@pytest.mark.parametrize(
+    ("value", "user"),
+    [("ada", "ada"), ("0", "0"), (7, "7"), (0, "0"), (-3, "-3"), (Role.ADMIN, "7")],
+)
+@pytest.mark.parametrize("key", ["_user_id", "user_id"])
+def test_text_and_whole_numbers_are_ids(key, value, user):
+    """Text is a user's id, a whole number its text, under Flask-Login's key or the tutorial's."""
+    assert whose({key: value}) == (user, [])
+
+
+def test_an_id_is_plain_text():
+    """An id that is of a subclass of text comes back as plain text."""
+    user, _ = whose({"user_id": Markup("ada")})
+    assert type(user) is str
+
+
+@pytest.mark.parametrize("mapping", [{}, {"name": "ada"}, {"_user_id": None}, {"user_id": ""}])
+def test_nobody(mapping):
+    """A session without a user's key, or with None or the empty text there, is nobody's."""
+    assert whose(mapping) == (None, [])
+
+
+def test_the_first_key_counts():
+    """Of several keys the first that is there counts."""
+    assert whose({"user_id": "bob", "_user_id": "ada"}) == ("ada", [])
+    assert whose({"user_id": "bob", "_user_id": ""}) == (None, [])
+    assert whose({"user_id": "bob", "_user_id": None}) == ("bob", [])
+
+
+@pytest.mark.parametrize("value", [True, False, 1.5, [1], {"id": 1}, b"ada"])
+def test_anything_else_is_ignored_with_a_warning(value):
+    """Anything else is nobody, and a sentence says so and names the fix, without the value."""
+    user, warned = whose({"_user_id": value, "user_id": "bob"})
+    assert user is None
+    (message,) = warned
+    assert message.startswith(f"session['_user_id'] is a {type(value).__name__}, ")
+    assert "SESSION_USER_KEYS" in message
+    assert "ada" not in message
+
+
+@pytest.mark.parametrize(
+    ("mapping", "remembered"),
+    [({"_fresh": False}, True), ({"_fresh": True}, False), ({}, False), ({"_fresh": 0}, False)],
+)
+def test_remembered_is_not_logged_in(mapping, remembered):
+    """Trap 40: whom Flask-Login remembered did not log in by this request."""
+    assert is_remembered(mapping) is remembered
