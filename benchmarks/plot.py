@@ -41,35 +41,35 @@ def draw(overheads: Sequence[Overhead], platform: dict[str, str], rounds: int) -
     rows = [row for row in overheads if row.done in _DONE]
     scale = _LONGEST / max(max(row.flask, row.holdfast) for row in rows)
     title = "What the session adds to a Flask request, in microseconds"
-    parts = [_text(0, 16, title, font_size=16, font_weight=600)]
+    parts = [make_text(0, 16, title, font_size=16, font_weight=600)]
     y = 26.0
     for size, group in groupby(rows, key=lambda row: row.size):
         y += _GROUP
-        parts.append(_text(0, y - 11, f"{size} session: {_SIZES[size]}", font_size=13))
+        parts.append(make_text(0, y - 11, f"{size} session: {_SIZES[size]}", font_size=13))
         for row in group:
             parts.extend(_row(y, row, scale, named=row is rows[0]))
             y += _ROW
     for line in _notes(platform, rounds):
-        parts.append(_text(0, y + 18, line, font_size=11))
+        parts.append(make_text(0, y + 18, line, font_size=11))
         y += 15
     return _document(y + 10, rows, parts)
 
 
 def _row(y: float, row: Overhead, scale: float, *, named: bool) -> Iterator[str]:
     middle = y + _THICK + _GAP / 2 + 4.5
-    yield _text(_LEFT - 10, middle, row.done, text_anchor="end")
+    yield make_text(_LEFT - 10, middle, row.done, text_anchor="end")
     yield from _bar(y, row.flask, scale, _FLASK, _TEXT, " Flask" if named else "")
     below = y + _THICK + _GAP
     yield from _bar(below, row.holdfast, scale, _HOLDFAST, _HOLDFAST, " Holdfast" if named else "")
     ratio = times(row.ratio.value) + (" less" if named else "")
-    yield _text(_RATIOS, middle, ratio, font_size=15, font_weight=600, fill=_HOLDFAST)
+    yield make_text(_RATIOS, middle, ratio, font_size=15, font_weight=600, fill=_HOLDFAST)
 
 
 def _bar(y: float, value: float, scale: float, *colours_and_name: str) -> Iterator[str]:
     colour, ink, name = colours_and_name
     length = max(value, 0) * scale
     yield f'<rect x="{_LEFT}" y="{y:g}" width="{length:.1f}" height="{_THICK}" fill="{colour}"/>'
-    yield _text(_LEFT + length + 5, y + _THICK, figure(value) + name, font_size=12, fill=ink)
+    yield make_text(_LEFT + length + 5, y + _THICK, figure(value) + name, font_size=12, fill=ink)
 
 
 def _notes(platform: dict[str, str], rounds: int) -> tuple[str, str]:
@@ -80,7 +80,8 @@ def _notes(platform: dict[str, str], rounds: int) -> tuple[str, str]:
     )
 
 
-def _text(x: float, y: float, text: str, **attributes: object) -> str:
+def make_text(x: float, y: float, text: str, **attributes: object) -> str:
+    """Return a line of text that begins at a point, its attributes written with underscores."""
     written = "".join(
         f' {name.replace("_", "-")}="{value}"'
         for name, value in ({"font_size": 13, "fill": _TEXT} | attributes).items()

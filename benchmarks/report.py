@@ -36,13 +36,13 @@ def times(value: float) -> str:
 def print_header(console: Console, platform: dict[str, str]) -> None:
     """Print what the figures were measured on."""
     for name, value in platform.items():
-        _note(console, f"{name:<13}{value}")
+        note(console, f"{name:<13}{value}")
 
 
 def print_overheads(console: Console, overheads: Sequence[Overhead], rounds: int) -> None:
     """Print what sessions add to whole requests."""
-    table = _table(("request", "Flask", "Holdfast", "less", "between", "again", "less"))
-    _title(console, "What the session adds to a whole request, in µs")
+    table = make_table(("request", "Flask", "Holdfast", "less", "between", "again", "less"))
+    title(console, "What the session adds to a whole request, in µs")
     for row in overheads:
         table.add_row(
             f"{row.size} {row.done}",
@@ -56,7 +56,7 @@ def print_overheads(console: Console, overheads: Sequence[Overhead], rounds: int
             end_section=row.done == "refreshed",
         )
     console.print(table)
-    _note(
+    note(
         console,
         f"Medians of {rounds} rounds. request: all the rest of it, with an interface that does"
         " nothing. refreshed: untouched, but permanent, so that its cookie is set anew."
@@ -67,8 +67,8 @@ def print_overheads(console: Console, overheads: Sequence[Overhead], rounds: int
 
 def print_costs(console: Console, costs: Sequence[Cost], rounds: int) -> None:
     """Print what tokens alone cost."""
-    table = _table(("C alone", "Flask", "Holdfast", "less", "times C", "between"))
-    _title(console, "What a token costs, in µs")
+    table = make_table(("C alone", "Flask", "Holdfast", "less", "times C", "between"))
+    title(console, "What a token costs, in µs")
     for row in costs:
         table.add_row(
             f"{row.size} {_WAYS[row.way]}",
@@ -81,7 +81,7 @@ def print_costs(console: Console, costs: Sequence[Cost], rounds: int) -> None:
             end_section=row.way == "out",
         )
     console.print(table)
-    _note(
+    note(
         console,
         f"Medians of {rounds} rounds. in: from text to mapping. out: from mapping to text."
         " C alone: hash, base64, zlib (to write, always: it takes trying) and JSON, with nothing"
@@ -97,14 +97,15 @@ def print_import(console: Console, taken: ImportTime) -> None:
         f" {taken.flask:.0f} ms of Flask itself.",
         highlight=False,
     )
-    _note(console, f"Medians of {taken.runs} runs, half of which lie from {low:.1f} to {high:.1f}.")
+    note(console, f"Medians of {taken.runs} runs, half of which lie from {low:.1f} to {high:.1f}.")
 
 
-def _title(console: Console, text: str) -> None:
+def title(console: Console, text: str) -> None:
+    """Print what a table tells."""
     console.print(f"\n[bold]{text}[/]", highlight=False)
 
 
-def _table(headings: Sequence[str]) -> Table:
+def make_table(headings: Sequence[str]) -> Table:
     """Return a table whose first column are the names of its rows; it fits 80 columns."""
     table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     table.add_column("", no_wrap=True)
@@ -117,5 +118,6 @@ def _bounds(ratio: Ratio) -> str:
     return f"{figure(ratio.low)} to {figure(ratio.high)}"
 
 
-def _note(console: Console, text: str) -> None:
+def note(console: Console, text: str) -> None:
+    """Print what explains a table."""
     console.print(text, style="dim", highlight=False)

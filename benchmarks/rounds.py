@@ -28,25 +28,37 @@ class Contest:
     """Several ways of doing one thing, by name.
 
     ``make`` returns what is to be done in the next round: ``repeat`` things that no way has seen,
-    and one more, to warm up with. ``times`` are microseconds, a figure for each round.
+    and one more, to warm up with. ``times`` are microseconds, a figure for each round; ``each``,
+    of a contest that is to have a ``tail``, has one for each thing that was done.
     """
 
     name: tuple[str, ...]
     ways: dict[str, Callable[[Any], object]]
     make: Callable[[int], Sequence[Any]]
     repeat: int
+    tail: bool = False
     times: dict[str, list[float]] = field(default_factory=dict)
+    each: dict[str, list[float]] = field(default_factory=dict)
 
     def take_round(self, order: Sequence[str]) -> None:
         """Time every way once, in this order of their names."""
         things = self.make(self.repeat + 1)
         gc.collect()
         for name in order:
-            self.times.setdefault(name, []).append(_time(self.ways[name], things))
+            if self.tail:
+                each = _time_each(self.ways[name], things)
+                self.each.setdefault(name, []).extend(each)
+                self.times.setdefault(name, []).append(statistics.fmean(each))
+            else:
+                self.times.setdefault(name, []).append(_time(self.ways[name], things))
 
     def median(self, way: str) -> float:
         """Return the microseconds that one way took."""
         return statistics.median(self.times[way])
+
+    def percentile(self, way: str, percent: int) -> float:
+        """Return the microseconds that so many of a hundred things took at most, with one way."""
+        return percentile(self.each[way], percent)
 
     def beyond(self, way: str, baseline: str) -> list[float]:
         """Return what ``way`` took beyond ``baseline``, round by round."""
@@ -73,6 +85,7 @@ def take_rounds(
     for contest in contests:
         contest.take_round(list(contest.ways))
         contest.times.clear()
+        contest.each.clear()
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -99,14 +112,20 @@ def ratio(more: Sequence[float], less: Sequence[float]) -> Ratio:
     return Ratio(_divide(more, less), resampled[edge], resampled[-edge - 1])
 
 
+def percentile(values: Sequence[float], percent: int) -> float:
+    """Return what so many of a hundred values do not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
+
+
 def _sweep(
     contests: Sequence[Contest], seconds: float, on_progress: Callable[[float], None]
 ) -> None:
+    source = random.Random(_SEED)
     begun = time.perf_counter()
     for done in itertools.count(1):
         for contest in contests:
-            orders = list(itertools.permutations(contest.ways))
-            contest.take_round(orders[done % len(orders)])
+            contest.take_round(source.sample(list(contest.ways), len(contest.ways)))
         spent = time.perf_counter() - begun
         on_progress(min(spent, seconds))
         if spent >= seconds and done >= _FEWEST_ROUNDS:
@@ -120,6 +139,17 @@ def _time(way: Callable[[Any], object], things: Sequence[Any]) -> float:
     for thing in others:
         way(thing)
     return (time.perf_counter_ns() - begun) / len(others) / 1000
+
+
+def _time_each(way: Callable[[Any], object], things: Sequence[Any]) -> list[float]:
+    first, *others = things
+    way(first)
+    times = []
+    for thing in others:
+        begun = time.perf_counter_ns()
+        way(thing)
+        times.append((time.perf_counter_ns() - begun) / 1000)
+    return times
 
 
 def _divide(more: Sequence[float], less: Sequence[float]) -> float:

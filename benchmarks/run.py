@@ -1,7 +1,9 @@
-"""Run the benchmarks: what sessions cost with Flask's own interface and with Holdfast's.
+"""Run the benchmarks: what sessions cost with Holdfast, Flask's own interface and Flask-Session.
 
-Whole requests, tokens alone, and the import. The figures that matter are the ratios: both ways
-are taken in turn on the same machine, so they hold where the times themselves do not.
+Whole requests with signed cookies and on stores; with --full also threads and processes, growing
+stores, and purging. The figures that matter are the ratios: all ways are taken in turn on the same
+machine, so they hold where the times themselves do not. Redis is started if it is installed; under
+script/with-servers, PostgreSQL and MariaDB are measured too.
 """
 
 from __future__ import annotations
@@ -9,126 +11,74 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-import imports
 import platforms
-import plot
 import report
-import tokens
-import whole_requests
 from agreement import Disagreement
+from parts import FULL, PARTS, QUICK
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rounds import take_rounds
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from rounds import Contest
-
-_REFRESH = 0.25  # seconds
-_PLOT = Path(__file__).parent.parent / "docs" / "overhead.svg"
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """Seconds for each part."""
-
-    requests: float
-    tokens: float
-    imports: float
-
-
-_QUICK = Budget(requests=6, tokens=2, imports=2)
-_FULL = Budget(requests=55, tokens=12, imports=8)
+_DOCS = Path(__file__).parent.parent / "docs"
+_USUAL = ("cookies", "stored")
 
 
 def main() -> int:
-    """Run what the command line asks for; return 1 if the two interfaces disagree."""
+    """Run what the command line asks for; return 1 if the ways that are compared disagree."""
     options = _parse()
     console = Console()
     platform = platforms.describe()
     report.print_header(console, platform)
-    try:
-        requests, codecs = whole_requests.prepare(), tokens.prepare()
-    except Disagreement as disagreement:
-        console.print(f"Nothing was timed, because they disagree: {disagreement}", markup=False)
-        return 1
-    taken = _take(console, requests, codecs, _QUICK if options.quick else _FULL)
-    overheads = [whole_requests.evaluate(contest) for contest in requests]
-    costs = [tokens.evaluate(contest) for contest in codecs]
-    rounds = _rounds(requests)
-    report.print_overheads(console, overheads, rounds)
-    report.print_costs(console, costs, _rounds(codecs))
-    report.print_import(console, taken)
-    if options.svg:
-        options.svg.write_text(plot.draw(overheads, platform, rounds), encoding="utf-8")
+    figures: dict[str, Any] = {"platform": platform}
+    for name in options.only:
+        try:
+            found = PARTS[name](console, QUICK if options.quick else FULL, platform)
+        except Disagreement as disagreement:
+            console.print(f"Nothing was timed, because they disagree: {disagreement}", markup=False)
+            return 1
+        figures.update(found.data)
+        if options.svg:
+            for file, picture in found.pictures.items():
+                (options.svg / file).write_text(picture, encoding="utf-8")
     if options.json:
-        figures = {
-            "platform": platform,
-            "requests": [asdict(overhead) for overhead in overheads],
-            "tokens": [asdict(cost) for cost in costs],
-            "import": asdict(taken),
-            "rounds": {
-                " ".join((part, *contest.name)): contest.times
-                for part, contests in (("request", requests), ("token", codecs))
-                for contest in contests
-            },
-        }
         options.json.write_text(json.dumps(figures), encoding="utf-8")
     return 0
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="some 10 seconds instead of 75")
+    parser.add_argument(
+        "--quick", action="store_true", help="every part in short: some 30 seconds in all"
+    )
+    parser.add_argument("--full", action="store_true", help="every part: some 10 minutes")
+    parser.add_argument(
+        "--only",
+        metavar="PART,...",
+        type=_parts,
+        help=f"of {', '.join(PARTS)}; otherwise {' and '.join(_USUAL)}, some 2 minutes",
+    )
     parser.add_argument(
         "--svg",
         type=Path,
         nargs="?",
-        const=_PLOT,
-        metavar="PATH",
-        help="plot the overhead of whole requests (without PATH: docs/overhead.svg)",
+        const=_DOCS,
+        metavar="FOLDER",
+        help="draw what was measured (without FOLDER: into docs/)",
     )
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the raw figures")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.only is None:
+        options.only = list(PARTS) if options.quick or options.full else list(_USUAL)
+    return options
 
 
-def _take(
-    console: Console, requests: list[Contest], codecs: list[Contest], budget: Budget
-) -> imports.ImportTime:
-    with _progress(console) as part:
-        take_rounds(requests, budget.requests, part("whole requests", budget.requests))
-        take_rounds(codecs, budget.tokens, part("tokens alone", budget.tokens))
-        return imports.measure(budget.imports, part("import", budget.imports))
-
-
-@contextmanager
-def _progress(console: Console) -> Iterator[Callable[[str, float], Callable[[float], None]]]:
-    """Show a bar for each part; what is yielded begins a part and returns how to tell of it."""
-    columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
-    # Drawn between rounds, not by a thread of its own, which would run in the midst of them.
-    with Progress(*columns, console=console, transient=True, auto_refresh=False) as progress:
-
-        def begin(name: str, seconds: float) -> Callable[[float], None]:
-            task = progress.add_task(name, total=seconds)
-
-            def tell(spent: float) -> None:
-                due = spent >= seconds or spent - progress.tasks[task].completed >= _REFRESH
-                if due:
-                    progress.update(task, completed=spent, refresh=True)
-
-            return tell
-
-        yield begin
-
-
-def _rounds(contests: list[Contest]) -> int:
-    return len(next(iter(contests[0].times.values())))
+def _parts(text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := [name for name in names if name not in PARTS]:
+        msg = f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}"
+        raise argparse.ArgumentTypeError(msg)
+    return names
 
 
 if __name__ == "__main__":

@@ -287,6 +287,21 @@ def test_a_logout_in_a_request_that_is_late():
     assert server.record(token).ended
 
 
+def test_a_logout_while_another_imports():
+    """A logout that meets an import half-way ends what the other has just stored."""
+    server = Server()
+    slow = server.with_signed(COOKIE)
+    slow["b"] = 2
+    after_retire = server.store.meanwhile["create"].append
+    server.store.meanwhile["retire"] = [lambda: after_retire(lambda: server.commit(slow))]
+    assert visit(server, clear) == DELETED
+    assert COOKIE.token.key in server.store.records
+    assert server.live() == 0
+    assert server.with_signed(COOKIE).new
+    server.clock.advance(1000)
+    assert not server.with_signed(COOKIE)
+
+
 def test_a_crash_between_two_steps_loses_nothing():
     """Where a request died after the session was stored, the next one leaves the tombstone."""
     server = Server()

@@ -133,3 +133,10 @@ def test_activity_is_noted_when_the_last_note_is_old(age, due):
     """Touch is due when the last one is so old, or never."""
     assert Terms(idle=3600, touch_every=60).is_touch_due(1000, 1000 + age) is due
     assert not Terms(idle=3600).is_touch_due(1000, 1000 + age)
+
+
+@pytest.mark.parametrize(("age", "due"), [(0, False), (99, False), (100, True), (101, True)])
+def test_a_secret_is_replaced_when_it_is_old(age, due):
+    """A renewal is due when the secret is so old, or never."""
+    assert Terms(idle=3600, renew_every=100).is_renewal_due(1000, 1000 + age) is due
+    assert not Terms(idle=3600).is_renewal_due(1000, 1000 + age)

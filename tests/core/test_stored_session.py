@@ -15,7 +15,9 @@ import pytest
 from stored_sessions import NOTHING, START, Server, a_signed_cookie, is_set, token_of
 
 from holdfast import log_event
+from holdfast.core.cookie_held import SET
 from holdfast.core.session import Session
+from holdfast.core.stored import Outcome
 from holdfast.core.stored_session import StoredSession, Visit
 from holdfast.core.token import parse
 
@@ -455,6 +457,8 @@ def test_a_session_of_no_request_is_a_mapping():
         True, True, None, None
     )  # fmt: skip
     assert StoredSession().permanent is False
+    assert StoredSession().engine is None
+    assert server.request().engine is server.engine
     assert server.commit(session) == NOTHING
     session.clear()
     assert server.commit(session) == NOTHING
@@ -571,8 +575,9 @@ def test_the_token_is_shown_nowhere(look, commit):
     look(session)
     shown = [repr(session._visit), str(session._visit), f"{session._opened}", repr(vars(session))]
     if commit:
-        server.commit(session)
+        shown.append(repr(server.commit(session)))
     shown += [repr(vars(session)), repr(session._opened), repr(server.events)]
+    shown.append(repr(Outcome(SET, token)))
     shown += [repr(session), str(session), f"{session}", f"{session!r:>90}"]
     shown += [repr(server.store.records), repr(session._opened.record), repr(session._opened.token)]
     parsed = token_of(token)
