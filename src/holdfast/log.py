@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
-from holdfast.core.events import Event
+from holdfast.core.events import Event, Listener
+from holdfast.errors import ConfigurationError
 
 _log = logging.getLogger("holdfast.sessions")
 _LEVELS = {
@@ -26,3 +28,21 @@ def log_event(event: Event) -> None:
     if _log.isEnabledFor(level):
         why = f" ({event.why})" if event.why else ""
         _log.log(level, "session %s: %s%s", event.handle or "-", event.name, why)
+
+
+def guarded(listener: Any) -> Listener:
+    """Return a listener whose errors are logged, not raised: what it hears of has happened.
+
+    Raises :exc:`holdfast.ConfigurationError` for what can't be called.
+    """
+    if not callable(listener):
+        msg = f"a listener must be a function that takes an Event, not {listener!r}"
+        raise ConfigurationError(msg)
+
+    def call(event: Event) -> None:
+        try:
+            listener(event)
+        except Exception:  # noqa: BLE001  # a listener is an application's: anything
+            _log.exception("a listener failed, told of %s", event.name)
+
+    return call

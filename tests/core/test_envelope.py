@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import inspect
+import sys
 import uuid
 from typing import Any
 
@@ -153,3 +155,17 @@ def test_the_mapping_is_the_applications_own():
     mapping = envelope.mapping_of(b"")
     assert type(mapping) is dict
     assert mapping is not envelope.mapping_of(b"")
+
+
+def test_deep_contents_are_read_deep_in_the_stack():
+    """What a request near the recursion limit reads is what another one stored."""
+    value: Any = ()
+    for _ in range(150):
+        value = (value,)
+    text = ENVELOPE.text_of({"deep": value})
+
+    def read_at(depth: int) -> dict[str, Any]:
+        return read_at(depth - 1) if depth else ENVELOPE.mapping_of(text)
+
+    left = sys.getrecursionlimit() - len(inspect.stack())
+    assert read_at(left - 130) == {"deep": value}

@@ -50,13 +50,17 @@ def test_the_first_key_counts():
     assert whose({"user_id": "bob", "_user_id": None}) == ("bob", [])
 
 
-@pytest.mark.parametrize("value", [True, False, 1.5, [1], {"id": 1}, b"ada"])
+@pytest.mark.parametrize(
+    "value",
+    [True, False, 1.5, [1], {"id": 1}, b"ada", "ada\ud83d", 10**5000],
+    ids=lambda value: type(value).__name__,
+)
 def test_anything_else_is_ignored_with_a_warning(value):
     """Anything else is nobody, and a sentence says so and names the fix, without the value."""
     user, warned = whose({"_user_id": value, "user_id": "bob"})
     assert user is None
     (message,) = warned
-    assert message.startswith(f"session['_user_id'] is a {type(value).__name__}, ")
+    assert message.startswith(f"session['_user_id'] is a {type(value).__name__}")
     assert "SESSION_USER_KEYS" in message
     assert "ada" not in message
 
@@ -68,3 +72,11 @@ def test_anything_else_is_ignored_with_a_warning(value):
 def test_remembered_is_not_logged_in(mapping, remembered):
     """Trap 40: whom Flask-Login remembered did not log in by this request."""
     assert is_remembered(mapping) is remembered
+
+
+@pytest.mark.parametrize("value", ["half \ud800", 10**5000], ids=["surrogate", "5,000 digits"])
+def test_what_no_store_can_keep_is_nobody(value):
+    """Text that is not Unicode, and a number too long to be text, are nobody, with a warning."""
+    user, warned = whose({"user_id": value})
+    assert user is None
+    assert len(warned) == 1

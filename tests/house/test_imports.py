@@ -16,7 +16,7 @@ ALLOWED: dict[str, set[str]] = {
     "core": {"errors"},
     "drive": {"core", "errors"},
     "stores": {"core", "errors"},
-    "log": {"core"},
+    "log": {"core", "errors"},
     "manage": {"core", "errors", "drive", "stores"},
     "testing": {"core", "errors", "drive", "stores"},
     "flask": {"core", "errors", "drive", "log", "stores", "manage"},

@@ -19,7 +19,6 @@ from holdfast.flask import (
     StoredSessionInterface,
     session,
 )
-from holdfast.log import log_event
 from holdfast.stores.memory import MemoryStore
 from holdfast.stores.sqlite import SQLiteStore
 
@@ -328,14 +327,49 @@ def test_an_interface_of_ones_own_is_not_replaced(bare):
 def test_twice(bare):
     """An application that has stored sessions already is not given others."""
     Holdfast(bare, store="memory://")
-    with pytest.raises(ConfigurationError, match="StoredSessionInterface"):
+    with pytest.raises(ConfigurationError, match="call init_app once"):
         Holdfast(bare, store="memory://")
 
 
-def test_events_are_logged_by_default(bare):
+def test_events_are_logged_by_default(bare, caplog):
     """Without `listeners` events go to the log; with them, to these alone."""
     Holdfast(bare, store="memory://")
-    assert bare.session_interface.listeners == (log_event,)
+    with caplog.at_level("INFO", "holdfast.sessions"):
+        Browser(bare).put(a=1)
+    assert [record.message.endswith(": created") for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize("listeners", [7, None, print, [7], [print, "log"]])
+def test_listeners_that_are_none(bare, listeners):
+    """What can't be called with an event is refused."""
+    with pytest.raises(ConfigurationError, match="function"):
+        Holdfast(bare, store="memory://", listeners=listeners)
+
+
+def test_a_listener_that_fails(bare, caplog):
+    """What a listener raises is logged, and the request goes on: what it heard of has happened."""
+    heard = []
+    Holdfast(bare, store="memory://", listeners=[lambda event: 1 / 0, heard.append])
+    browser = Browser(bare)
+    browser.put(a=1)
+    assert browser.get("a") == 1
+    assert [event.name for event in heard] == ["created", "loaded"]
+    assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 0.5])
+def test_a_lifetime_of_nothing(bare, seconds):
+    """Sessions that would be over at once are refused."""
+    bare.config["PERMANENT_SESSION_LIFETIME"] = timedelta(seconds=seconds)
+    with pytest.raises(ConfigurationError, match="at least a second"):
+        Holdfast(bare, store="memory://")
+
+
+def test_a_user_who_would_never_be_stored(bare):
+    """A key that holds the user can't live for one request only."""
+    bare.config["SESSION_TRANSIENT_KEYS"] = ["user_id", "other"]
+    with pytest.raises(ConfigurationError, match=r"both name .'user_id'."):
+        Holdfast(bare, store="memory://")
 
 
 # Flask's own keys

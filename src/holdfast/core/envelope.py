@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from holdfast.core.fresh_stack import on_a_fresh_stack
 from holdfast.core.unstorable import ERRORS, encoded, largest_keys
 from holdfast.errors import SessionTooLarge
 
@@ -69,7 +70,11 @@ class Envelope:
 
     def mapping_of(self, text: bytes) -> dict[str, Any]:
         """Return the mapping that bytes stand for; raises whatever the decoder makes of others."""
-        mapping: dict[str, Any] = dict(self.decode(text))
+        try:
+            mapping: dict[str, Any] = dict(self.decode(text))
+        except RecursionError:
+            # The caller may be deep in the stack, and the contents good.
+            mapping = dict(on_a_fresh_stack(self.decode, text))
         return mapping
 
     def seal(self, letter: Letter) -> bytes:

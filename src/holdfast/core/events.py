@@ -1,7 +1,7 @@
 """What happens to stored sessions, as values for plain callables.
 
-A listener is called in the thread of the request with one :class:`Event`; what it raises reaches
-the application. Events name sessions by their handles; tokens and contents are never in them.
+A listener is called in the thread of the request with one :class:`Event`. Events name sessions by
+their handles; tokens and contents are never in them.
 """
 
 from __future__ import annotations

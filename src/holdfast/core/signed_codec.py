@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import binascii
-import contextvars
 import functools
 import marshal
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from holdfast.core.fresh_stack import on_a_fresh_stack
 from holdfast.core.identity import identical
 from holdfast.core.session import FIXED
 from holdfast.core.signing import TimedSigner, b64decode, pack, unpack
@@ -138,7 +137,7 @@ class SignedCodec:
             contents = self.decode(data)
         except RecursionError:
             # The caller may be deep in the stack, and the contents good.
-            contents = _on_a_fresh_stack(self.decode, data)
+            contents = on_a_fresh_stack(self.decode, data)
         if type(contents) is not dict:
             contents = dict(contents or ())  # Flask takes pairs and null too
         return contents
@@ -230,30 +229,6 @@ def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 _TAGGED = TaggedJSONSerializer()
-
-
-def _on_a_fresh_stack(function: Callable[[bytes], Any], data: bytes) -> Any:
-    """Return ``function(data)``; raise :exc:`ValueError` if that recurses too deep even so.
-
-    A :exc:`RecursionError` from here is the caller's: there is no room to start a thread.
-    """
-    results: list[Any] = []
-    errors: list[Exception] = []
-
-    def run() -> None:
-        try:
-            results.append(function(data))
-        except RecursionError:
-            errors.append(ValueError("nested too deep"))
-        except Exception as error:  # noqa: BLE001  # it is raised again
-            errors.append(error)
-
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(run,))
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return results[0]
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)

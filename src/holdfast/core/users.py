@@ -23,17 +23,27 @@ class Users:
             value = mapping.get(key)
             if value is None:
                 continue
-            if isinstance(value, str):
-                return str(value) or None
-            if isinstance(value, int) and not isinstance(value, bool):
-                return str(int(value))
-            self.warn(
-                f"session[{key!r}] is a {type(value).__name__}, so this session is taken for"
-                " nobody's; keep text or a whole number there, or name other keys in"
-                " SESSION_USER_KEYS"
-            )
-            return None
+            user_id = _text_of(value)
+            if user_id is None:
+                self.warn(
+                    f"session[{key!r}] is a {type(value).__name__}, and no text or whole number"
+                    " that can be a user's id, so this session is taken for nobody's; keep one"
+                    " there, or name other keys in SESSION_USER_KEYS"
+                )
+            return user_id or None
         return None
+
+
+def _text_of(value: Any) -> str | None:
+    try:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(int(value))
+        if isinstance(value, str):
+            value.encode()
+            return str(value)
+    except ValueError:
+        pass  # more digits than Python turns into text, or half of a surrogate pair
+    return None
 
 
 def is_remembered(mapping: Mapping[str, Any]) -> bool:

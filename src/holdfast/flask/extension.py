@@ -65,7 +65,7 @@ class Holdfast:
         self.store = store
         self.policy = SecureCookieSessionInterface(policy).policy  # refuses what is none
         self.migrate_until = migrate_until
-        self.listeners = tuple(listeners)
+        self.listeners = listeners
         if app is not None:
             self.init_app(app)
 
@@ -75,6 +75,9 @@ class Holdfast:
             msg = f"Holdfast takes a Flask application, not {type(app).__name__}"
             raise ConfigurationError(msg)
         before: Any = app.session_interface
+        if isinstance(before, StoredSessionInterface):
+            msg = "this application has stored sessions of Holdfast already; call init_app once"
+            raise ConfigurationError(msg)
         if type(before) not in _REPLACED:
             msg = (
                 f"this application has a session interface of its own, {type(before).__name__};"

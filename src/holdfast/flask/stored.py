@@ -37,7 +37,7 @@ from holdfast.flask.headers import drop_cookie, find_cookie, set_cookie, vary_by
 from holdfast.flask.interface import SessionInterface
 from holdfast.flask.secure_cookie import SecureCookieSessionInterface
 from holdfast.flask.sessions import StoredSession, session_json_serializer
-from holdfast.log import log_event
+from holdfast.log import guarded, log_event
 
 if TYPE_CHECKING:
     from flask import Flask, Request, Response
@@ -83,7 +83,7 @@ class StoredSessionInterface(SessionInterface):
         self.signed = SecureCookieSessionInterface(policy)  # refuses what is no policy
         self.policy = self.signed.policy
         self.migrate_until = _timestamp(migrate_until)
-        self.listeners = tuple(listeners)
+        self.listeners = _guarded(listeners)
         self._perform = partial(run, store)
 
     def get_expiration_time(
@@ -170,6 +170,17 @@ class StoredSessionInterface(SessionInterface):
     def _make_engine(self, app: Flask) -> Engine:
         config = app.config
         idle = int(app.permanent_session_lifetime.total_seconds())
+        if idle < 1:
+            msg = f"PERMANENT_SESSION_LIFETIME must be at least a second, not {idle} seconds"
+            raise ConfigurationError(msg)
+        user_keys = _keys(app, "SESSION_USER_KEYS", ("_user_id", "user_id"))
+        transient = _keys(app, "SESSION_TRANSIENT_KEYS", ("_remember", "_remember_seconds"))
+        if both := set(user_keys) & set(transient):
+            msg = (
+                f"SESSION_TRANSIENT_KEYS and SESSION_USER_KEYS both name {sorted(both)}; what is"
+                " transient is never stored, so that nobody could log in"
+            )
+            raise ConfigurationError(msg)
         refreshed = config["SESSION_REFRESH_EACH_REQUEST"]
         encode, decode, _ = configuration.coding(app, self.serializer)
         return Engine(
@@ -179,12 +190,10 @@ class StoredSessionInterface(SessionInterface):
                 touch_every=max(1, min(60, idle // 10)) if refreshed else None,
                 in_flight=int(self.policy.in_flight.total_seconds()),
             ),
-            users=Users(_keys(app, "SESSION_USER_KEYS", ("_user_id", "user_id")), self._warn),
+            users=Users(user_keys, self._warn),
             random=secrets.token_bytes,
             listeners=self.listeners,
-            transient_keys=frozenset(
-                _keys(app, "SESSION_TRANSIENT_KEYS", ("_remember", "_remember_seconds"))
-            ),
+            transient_keys=frozenset(transient),
             go_on_without_store=self.policy.on_outage is OnOutage.EMPTY,
         )
 
@@ -220,6 +229,13 @@ def _checked_store(store: Any) -> Store:
         msg = f"{type(store).__name__} is to be awaited, and Flask's sessions need one that blocks"
         raise ConfigurationError(msg)
     return store
+
+
+def _guarded(listeners: Any) -> tuple[Listener, ...]:
+    if not isinstance(listeners, Iterable):
+        msg = f"listeners must be a list of functions that take an Event, not {listeners!r}"
+        raise ConfigurationError(msg)
+    return tuple(guarded(listener) for listener in listeners)
 
 
 def _timestamp(until: date | datetime | None) -> float:
