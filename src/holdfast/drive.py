@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 from holdfast.core.ops import Create, Load, Operation, Save, Touch
 from holdfast.core.store import AsyncStore, Store
-from holdfast.errors import StoreUnavailable
 
 T = TypeVar("T")
 
@@ -23,7 +22,7 @@ def run(store: Store, steps: Generator[Operation, Any, T]) -> T:
         while True:
             try:
                 answer = ask(store, operation)
-            except StoreUnavailable as error:
+            except Exception as error:  # noqa: BLE001  # the engine decides, and raises it again
                 operation = steps.throw(error)
             else:
                 operation = steps.send(answer)
@@ -39,7 +38,7 @@ async def arun(store: AsyncStore, steps: Generator[Operation, Any, T]) -> T:
         while True:
             try:
                 answer = await ask(store, operation)
-            except StoreUnavailable as error:
+            except Exception as error:  # noqa: BLE001  # the engine decides, and raises it again
                 operation = steps.throw(error)
             else:
                 operation = steps.send(answer)

@@ -115,6 +115,21 @@ def test_what_a_request_itself_wrote(view, own):
     assert dict(session) == {"_user_id": "bob", **own}
 
 
+def test_assigning_what_was_applied_is_no_other_change():
+    """``session["n"] = session.apply("n", ...)`` is still run again; what is assigned is there."""
+    server = Server()
+    cookie = server.stored(n=0, log=[1])
+    session = server.request(cookie)
+    session["n"] = session.apply("n", lambda n: n + 1)
+    log = [*session.apply("log", lambda log: [*log, 2])]
+    session["log"] = log
+    log.append(3)
+    assert session["log"] == [1, 2, 3]
+    server.visit(cookie, write(n=10))
+    server.commit(session)
+    assert server.contents(cookie) == {"n": 11, "log": [1, 2, 3]}
+
+
 def test_what_was_deleted_first_is_applied_to_the_fresh_value():
     """What a request wrote and took back does not count: what it then applied is applied anew."""
     server = Server()

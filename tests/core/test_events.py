@@ -10,7 +10,7 @@ import pytest
 
 import holdfast
 from holdfast.core.events import Event, EventName
-from holdfast.log import log_event
+from holdfast.log import guarded, log_event
 
 NAMES = typing.get_args(EventName)
 
@@ -62,3 +62,28 @@ def test_the_key_of_a_conflict_is_not_logged(caplog):
     caplog.set_level(logging.DEBUG, "holdfast.sessions")
     log_event(Event("conflict", "00ff", key="cart.card_number"))
     assert caplog.records[0].getMessage() == "session 00ff: conflict"
+
+
+def test_a_listener_that_fails_breaks_nothing(caplog):
+    """What a guarded listener raises is logged, with the event's name; what it returns is not."""
+    told: list[Event] = []
+
+    def listener(event: Event) -> None:
+        told.append(event)
+        raise LookupError(event.handle)
+
+    event = Event("created", "00ff")
+    guarded(listener)(event)
+    guarded(told.append)(event)
+    assert told == [event, event]
+    (record,) = caplog.records
+    assert (record.name, record.levelno) == ("holdfast.sessions", logging.ERROR)
+    assert record.getMessage() == "a listener failed, told of created"
+
+
+@pytest.mark.parametrize("wrong", ["log", None, 5])
+def test_what_cannot_be_called_is_no_listener(wrong):
+    """A listener that is no function is refused when it is given, and the message shows it."""
+    with pytest.raises(holdfast.ConfigurationError, match="takes an Event, not ") as caught:
+        guarded(wrong)
+    assert str(caught.value).endswith(repr(wrong))

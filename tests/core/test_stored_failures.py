@@ -176,7 +176,7 @@ def away() -> tuple[Server, str]:
 
 @pytest.mark.parametrize(
     ("view", "dropped"),
-    [(len, []), (write(b=2), ["dropped"]), (regenerate, []), (pop("_user_id"), [])],
+    [(len, []), (write(b=2), ["dropped"]), (pop("_user_id"), [])],
 )
 def test_by_policy_a_page_goes_on_without_the_store(view, dropped):
     """By policy a page gets an empty session that saves nothing and emits no cookie."""
@@ -189,6 +189,39 @@ def test_by_policy_a_page_goes_on_without_the_store(view, dropped):
     assert server.store.asked == ["load"]
     assert server.contents(cookie) == {"a": 1, "_user_id": "ada"}
     assert server.told() == ["store_unavailable", *dropped]
+
+
+def test_without_the_store_no_session_gets_a_new_token():
+    """A page that asked for a new token must not go on as if it had got one."""
+    server, cookie = away()
+    session = server.request(cookie)
+    session.regenerate()
+    server.store.down = False
+    with pytest.raises(StoreUnavailable, match="new token"):
+        server.commit(session)
+
+
+def test_without_the_store_a_first_visit_goes_on_too():
+    """By policy a page of somebody without a session goes on too, and what it wrote is dropped."""
+    server = Server(go_on_without_store=True)
+    session = server.request(None)
+    session["a"] = 1
+    server.store.down = True
+    assert server.commit(session) == NOTHING
+    assert server.told() == ["store_unavailable", "dropped"]
+    server.store.down = False
+    assert server.commit(session) == NOTHING
+    assert server.store.records == {}
+
+
+def test_without_the_store_nobody_logs_in():
+    """By policy too, a login that can't be stored fails."""
+    server = Server(go_on_without_store=True)
+    session = server.request(None)
+    session["_user_id"] = "ada"
+    server.store.down = True
+    with pytest.raises(StoreUnavailable):
+        server.commit(session)
 
 
 def test_what_is_written_without_the_store_is_told():

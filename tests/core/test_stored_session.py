@@ -16,6 +16,7 @@ from stored_sessions import NOTHING, START, Server, a_signed_cookie, is_set, tok
 
 from holdfast import log_event
 from holdfast.core.cookie_held import SET
+from holdfast.core.opening import judged
 from holdfast.core.session import Session
 from holdfast.core.stored import Outcome
 from holdfast.core.stored_session import StoredSession, Visit
@@ -159,7 +160,7 @@ def test_only_the_first_of_several_threads_loads_it():
         thread.join(10)
     assert seen == [1] * 4
     session["a"] = 2
-    session.fill(server.engine.judged(token_of(cookie), server.record(cookie), START))
+    session.fill(judged(server.engine, token_of(cookie), server.record(cookie), START))
     assert session["a"] == 2
 
 

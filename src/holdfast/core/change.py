@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,7 @@ class Change:
     cleared: bool
     to_regenerate: bool
     permanent: bool | None
-    assigned: frozenset[str]
+    assigned: AbstractSet[str]
     applied: tuple[Applied, ...]
     was: str | None
     user: str | None
@@ -55,7 +56,7 @@ class Change:
     def logs_in(self) -> bool:
         """Whether the request itself logged a user in, so that it must not be dropped."""
         came = self.user is not None and (self.cleared or self.user != self.was)
-        return came and not is_remembered(self.contents)
+        return came and not ("_fresh" in self.assigned and is_remembered(self.contents))
 
     @property
     def logs_out(self) -> bool:
@@ -86,10 +87,11 @@ class Change:
         """Return only what this request wrote, and who the user is."""
         if self.cleared:
             return self.contents
-        kept = self.assigned.union(users.keys)
+        kept = {*self.assigned, *users.keys}
         own = {key: item for key, item in self.contents.items() if key in kept}
         for key, function, default in self.applied:
-            own[key] = function(own.get(key, default))
+            if key not in users.keys:  # who the user is, the request has seen
+                own[key] = function(own.get(key, default))
         return own
 
     def onto(
@@ -101,6 +103,7 @@ class Change:
         """
         base = envelope.mapping_of(before)
         mine = envelope.mapping_of(envelope.text_of(self.contents))
+        whose = {key: mine[key] for key in users.keys if key in mine}
         again = self._to_apply_again(mine, base, envelope)
         for key in {key for key, _, _ in again}:
             mine.pop(key, None)
@@ -112,7 +115,7 @@ class Change:
         if self.user != self.was:
             for key in users.keys:
                 merged.pop(key, None)
-            merged.update((key, mine[key]) for key in users.keys if key in mine)
+            merged |= whose
         return merged, conflicts
 
     def _to_apply_again(

@@ -88,14 +88,18 @@ def _merge_lists(base: Any, mine: Any, theirs: Any, path: str, conflicts: list[s
 def _taken(before: list[Any], after: list[Any]) -> int | None:
     """Return how many items were taken from the beginning; None if more was done than that.
 
-    Adding at the end is no more. Nothing of what was there being left, all was taken.
+    Adding at the end is no more. Nothing of what was there being left, all was taken, unless a
+    mapping stands where one was: that was edited.
     """
     for taken in range(len(before)):
         rest = before[taken:]
         if identical(after[: len(rest)], rest):
             return taken
-    edited = any(identical(one, other) for one in before for other in after)
-    return None if edited else len(before)
+    kept = any(identical(one, other) for one in before for other in after)
+    edited = any(
+        type(one) is type(other) is dict for one, other in zip(before, after, strict=False)
+    )
+    return None if kept or edited else len(before)
 
 
 def _without(items: list[Any], taken: list[Any]) -> list[Any]:

@@ -15,6 +15,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from holdfast.core.envelope import Letter, Notes
+from holdfast.core.opening import judged
 from holdfast.core.ops import Create, Load, Operation, Retire
 from holdfast.core.record import Record, SessionKey
 from holdfast.core.token import Token, derive
@@ -35,7 +36,11 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class SignedCookie:
-    """A good signed cookie that was presented, and what it holds."""
+    """A good signed cookie that was presented, and what it holds.
+
+    ``text`` is the same for all texts that verify by one signature: its last characters may be
+    written in several ways.
+    """
 
     text: str = field(repr=False)
     imported: Imported = field(repr=False)
@@ -62,14 +67,15 @@ def open_cookie(
     """Open the session that a signed cookie has become, or will when it is committed."""
     token = cookie.token
     record = yield Load(token.key)
-    if record is None and (yield Load(cookie.key)) is not None:
+    if record is None and (tombstone := (yield Load(cookie.key))) is not None:
         # Unless it was imported between the two looks, its session is over.
         record = yield Load(token.key)
         if record is None:
             engine.tell("refused", token.handle, "imported before")
-            return Opened(Verdict.UNKNOWN, token, cookie=cookie)
+            verdict = judge(token, tombstone, arrived, engine.terms)
+            return Opened(verdict, token, cookie=cookie)
     if record is not None:
-        return replace(engine.judged(token, record, arrived), cookie=cookie)
+        return replace(judged(engine, token, record, arrived), cookie=cookie)
     contents = dict(cookie.imported.contents)
     letter = Letter(Notes(cookie.imported.permanent), engine.envelope.text_of(contents))
     user = engine.users.of(contents)
@@ -89,9 +95,10 @@ def bring_over(
     first = yield Create(_tombstone(cookie.key, now, cookie.imported.expires))
     if created and not first:
         # Made just now by a request that found our record; or the session was over before we
-        # began one anew, and its own tombstone is gone already.
+        # began one anew, and its own record is gone already, which takes at least so long.
         tombstone = yield Load(cookie.key)
-        if tombstone is not None and tombstone.ended + engine.terms.in_flight < now:
+        gone_after = min(engine.terms.idle, engine.terms.tombstone)
+        if tombstone is not None and tombstone.ended + gone_after < now:
             yield Retire(token.key, now, now + engine.terms.tombstone)
             return Opened(Verdict.LATE, token)
     if created:

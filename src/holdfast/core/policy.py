@@ -84,6 +84,19 @@ class Policy:
         """Return the policy that changes nothing of what Flask does; the default."""
         return cls()
 
+    def terms(self, *, idle: int, touched: bool) -> Terms:
+        """Return what this comes to where sessions last ``idle`` seconds after their last activity.
+
+        ``touched`` says whether reading is activity.
+        """
+        in_flight = int(self.in_flight.total_seconds())
+        return Terms(
+            idle=idle,
+            touch_every=max(1, min(60, idle // 10)) if touched else None,
+            in_flight=in_flight,
+            grace=max(Terms.grace, -(-in_flight // 2)),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:

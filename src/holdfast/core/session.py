@@ -33,7 +33,7 @@ FIXED = frozenset(
 
 
 # Of several threads that load one session, the first to finish gives it its contents. Nothing of
-# an application's runs under the lock.
+# an application's runs under the lock. It can be entered again, for a fork may come in between.
 LOADED = threading.Lock()
 
 

@@ -50,7 +50,8 @@ class Store(Protocol):
 
         It is, if the stored one is live and its version is ``record.version - 1``. ``seen`` and
         ``expires`` become the later of the stored and the given ones; all else is as given.
-        False, and nothing has changed, if not.
+        False, and nothing has changed, if not. The user is another one only where the secret is
+        new, and ``rotated`` is ``seen`` then.
         """
         ...
 

@@ -30,6 +30,7 @@ from holdfast.core.cookie_held import DROP, KEEP, SET, Action
 from holdfast.core.envelope import Envelope, Letter, Notes
 from holdfast.core.events import Event, EventName, Listener
 from holdfast.core.migration import SignedCookie
+from holdfast.core.opening import judged, read
 from holdfast.core.ops import Create, Load, Operation, Retire, Save, Touch
 from holdfast.core.policy import Terms
 from holdfast.core.record import Record
@@ -38,7 +39,12 @@ from holdfast.core.successor import Successor, successor
 from holdfast.core.token import Token
 from holdfast.core.users import Users
 from holdfast.core.verdict import Opened, Verdict, judge
-from holdfast.errors import SessionConflict, StoreUnavailable
+from holdfast.errors import (
+    SessionConflict,
+    SessionTooLarge,
+    StoreUnavailable,
+    UnstorableValue,
+)
 
 T = TypeVar("T")
 Steps = Generator[Operation, Any, T]
@@ -59,6 +65,7 @@ class Outcome(NamedTuple):
 
 NOTHING = Outcome()
 _DELETE = Outcome(DROP)
+_AWAY = "it was away when this request looked at its session, which was to get a new token"
 
 
 class Engine:
@@ -111,39 +118,16 @@ class Engine:
             return Opened(Verdict.NONE)
         if isinstance(presented, SignedCookie):
             return (yield from migration.open_cookie(self, presented, arrived))
-        return self.judged(presented, (yield Load(presented.key)), arrived)
-
-    def judged(self, token: Token, record: Record | None, arrived: int) -> Opened:
-        """Return what a token opens, given the record that the store has."""
-        verdict = judge(token, record, arrived, self.terms)
-        if verdict is not Verdict.GOOD or record is None:
-            self.tell("refused", token.handle, verdict.value)
-            return Opened(verdict, token)
-        read = self._read(record)
-        if read is None:
-            return Opened(Verdict.UNKNOWN, token)
-        self.tell("loaded", token.handle)
-        letter, contents = read
-        return Opened(verdict, token, record, letter, contents, self.users.of(contents))
-
-    def _read(self, record: Record) -> tuple[Letter, dict[str, Any]] | None:
-        """Return what a record holds; None if that can't be read."""
-        try:
-            letter = self.envelope.open(record.data)
-            return letter, self.envelope.mapping_of(letter.text)
-        except (MemoryError, RecursionError):
-            raise  # of the process, not of the record; the next request tries again
-        except Exception as error:  # noqa: BLE001  # tags are open to applications: anything
-            self.tell("refused", record.handle, f"unreadable: {type(error).__name__}")
-            return None
+        record = yield Load(presented.key)
+        return judged(self, presented, record, arrived)
 
     def commit(self, session: StoredSession, now: int) -> Steps[Outcome]:
         """Store what a request wants of its session; return what its response does to the cookie.
 
         ``now`` is in seconds since the epoch. It may be called again, and goes on from what was
         stored before. Raises :exc:`holdfast.UnstorableValue` and :exc:`holdfast.SessionTooLarge`
-        before anything is stored; :exc:`holdfast.StoreUnavailable` and
-        :exc:`holdfast.SessionConflict`, after which the session is not tried again.
+        before anything is stored; :exc:`holdfast.StoreUnavailable`, :exc:`holdfast.SessionConflict`
+        and whatever else a store raises, after which the session is not tried again.
         """
         visit, opened = session._visit, session._opened
         if visit is None or session._failed or wants_nothing(session, self.terms, now):
@@ -155,8 +139,10 @@ class Engine:
             if opened is None:  # cleared before anybody looked, and written since
                 opened = yield from self._find(presented, visit.arrived)
             return (yield from self._store(session, opened, visit.arrived, now))
-        except (StoreUnavailable, SessionConflict) as error:
-            session._failed = True
+        except (UnstorableValue, SessionTooLarge):
+            raise  # nothing was saved; what is mended may be
+        except Exception as error:
+            session._failed = True  # it may have been saved, and must not be twice
             if isinstance(error, StoreUnavailable):
                 self._tell_unavailable(presented, error)
             raise
@@ -199,10 +185,27 @@ class Engine:
                 yield from self._retire(cookie or token, now)
             if not change.wrote or not change.contents:
                 return NOTHING
-            return (yield from self._create(session, change.contents, change, now))
+            return (yield from self._begin(session, change, now))
+        away = opened.verdict is Verdict.AWAY
+        if away and change.to_regenerate:
+            raise StoreUnavailable(_AWAY)
+        # Whoever logs in without having seen the session before must not leave it alive.
         retires = change.cleared or (change.logs_out and not change.logs_in)
+        retires = retires or (away and change.logs_in)
         why = opened.verdict.value
         return (yield from self._drop(session, cookie or token, change, retires, why, now))
+
+    def _begin(self, session: StoredSession, change: Change, now: int) -> Steps[Outcome]:
+        """Begin a session for who had none; a page may do without one, unless it logs in."""
+        try:
+            return (yield from self._create(session, change.contents, change, now))
+        except StoreUnavailable as error:
+            if not self.go_on_without_store or change.logs_in:
+                raise
+            self._tell_unavailable(None, error)
+            self.tell("dropped", "", Verdict.AWAY.value)
+            session.settle(Opened(Verdict.AWAY), {})
+            return NOTHING
 
     def _create(
         self, session: StoredSession, contents: dict[str, Any], change: Change, now: int
@@ -213,9 +216,9 @@ class Engine:
         for _ in range(ATTEMPTS):
             record = self.record(token, now, letter, change.user)
             if (yield Create(record)):
-                self.tell("created", token.handle)
                 after = Opened(Verdict.GOOD, token, record, letter, user=change.user)
                 session.settle(after, contents)
+                self.tell("created", token.handle)
                 return Outcome(SET, token.text)
             token = tokens.mint(self.random)  # that key was taken
         raise SessionConflict(token.handle, ATTEMPTS)
@@ -249,10 +252,10 @@ class Engine:
             ended = yield from self._retire(presented, now)
         if change.logs_in:
             return (yield from self._create(session, change.own(self.users), change, now))
-        if change.wrote and (change.contents or not change.cleared):
-            self.tell("dropped", "" if presented is None else presented.handle, why)
         token = presented.token if isinstance(presented, SignedCookie) else presented
         session.settle(Opened(Verdict.LATE, token), {})  # a second commit must find nothing
+        if change.wrote and (change.contents or not change.cleared):
+            self.tell("dropped", "" if presented is None else presented.handle, why)
         return _DELETE if ended else NOTHING
 
     def _save(  # noqa: PLR0913, PLR0917  # what is known of a request whose token is good
@@ -275,12 +278,14 @@ class Engine:
         for _ in range(ATTEMPTS):
             if merging:
                 verdict = judge(token, record, arrived, self.terms)
-                read = self._read(record) if verdict is Verdict.GOOD else None
-                if read is None:
-                    retires = change.logs_out and not change.logs_in
+                readable = read(self, record) if verdict is Verdict.GOOD else None
+                if readable is None:
+                    # Of a double-clicked login the second must not end what the first began.
+                    twice = change.logs_in and record.user_id == change.user
+                    retires = change.logs_out and not twice
                     why = "unreadable" if verdict is Verdict.GOOD else verdict.value
                     return (yield from self._drop(session, token, change, retires, why, now))
-                letter, theirs = read
+                letter, theirs = readable
                 if not change.wrote:
                     contents, text = theirs, letter.text
                 elif not change.replaces:
@@ -288,6 +293,7 @@ class Engine:
                     contents, conflicts = change.onto(before, theirs, self.envelope, self.users)
                     text = self.envelope.text_of(contents)
             step = successor(self, token, record, letter, text, change, arrived, now)
+            saves = step is not None
             if step is None:
                 step = Successor((yield from self._touch(token, record, now)), letter)
             elif not (yield Save(step.record)):
@@ -296,11 +302,11 @@ class Engine:
                 # Missing is as bad as dead: the record to judge then is the one that was refused.
                 record, merging = (yield Load(token.key)) or replace(record, expires=0), True
                 continue
-            else:
-                self._tell_saved(token.handle, step, merging, conflicts)
             new = step.token or token
             after = Opened(Verdict.GOOD, new, step.record, step.letter, user=change.user)
             session.settle(after, contents if merging or change.replaces else None)
+            if saves:
+                self._tell_saved(token.handle, step, merging, conflicts)
             return NOTHING if step.token is None else Outcome(SET, step.token.text)
         raise SessionConflict(token.handle, ATTEMPTS)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from holdfast.core.identity import identical
 from holdfast.core.ops import Operation
 from holdfast.core.session import LOADED, Session
 from holdfast.core.token import Token, parse
@@ -79,7 +80,7 @@ class StoredSession(Session):
     _cleared = False
     _to_regenerate = False
     _to_be_permanent: bool | None = None  # None: as it is
-    _assigned: frozenset[str] = frozenset()  # the keys that this request wrote
+    _assigned: set[str] | frozenset[str] = frozenset()  # the keys that this request wrote
     _applied: tuple[Applied, ...] = ()
 
     @classmethod
@@ -216,7 +217,8 @@ class StoredSession(Session):
 
         Returns the new value. If another request changes the session meanwhile, the function is
         called again on the other's value, so ten requests that each add one add ten. It must give
-        the same for the same argument, and do nothing else.
+        the same for the same argument, and do nothing else. A value that is changed afterwards in
+        the same request is an ordinary change again.
         """
         value = function(self.get(key, default))
         if key in self._assigned or self._is_transient(key):
@@ -248,8 +250,15 @@ class StoredSession(Session):
         if self._is_transient(key):
             dict.__setitem__(self, key, value)
             return
+        if self._applied and self._has_applied(key, value):
+            # session["n"] = session.apply("n", ...): it stays an operation
+            dict.__setitem__(self, key, value)
+            return
         super().__setitem__(key, value)
-        self._assigned |= {key}
+        if isinstance(self._assigned, frozenset):
+            self._assigned = {key}
+        else:
+            self._assigned.add(key)
         self._forget_applied(key)
 
     def __delitem__(self, key: str) -> None:
@@ -259,6 +268,10 @@ class StoredSession(Session):
         super().__delitem__(key)
         self._assigned -= {key}
         self._forget_applied(key)
+
+    def _has_applied(self, key: str, value: Any) -> bool:
+        applied = any(key == each[0] for each in self._applied)
+        return applied and identical(value, dict.__getitem__(self, key))
 
     def _forget_applied(self, key: str) -> None:
         if self._applied:

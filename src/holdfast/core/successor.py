@@ -53,6 +53,8 @@ def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
     current = not by_previous(token, record, arrived)
     new = None
     why = change.why_regenerated
+    if change.wrote and not why and record.user_id != change.user:
+        why = "another user"  # by other keys than when it was stored
     if why:
         new, previous, previous_until = tokens.renew(token, engine.random), b"", 0
     elif _is_renewed(record, terms, now, asked=turned, current=current):

@@ -81,7 +81,8 @@ class Holdfast:
         if type(before) not in _REPLACED:
             msg = (
                 f"this application has a session interface of its own, {type(before).__name__};"
-                " derive that from holdfast.flask.SecureCookieSessionInterface and assign it to"
+                " if an extension put it there, take that out; otherwise derive it from"
+                " holdfast.flask.SecureCookieSessionInterface and assign it to"
                 " app.session_interface, in place of Holdfast(app)"
             )
             raise ConfigurationError(msg)

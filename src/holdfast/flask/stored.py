@@ -7,6 +7,7 @@ import secrets
 import time
 import warnings
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,8 @@ from holdfast.core.cookie_held import DROP, SET
 from holdfast.core.envelope import Envelope
 from holdfast.core.events import Listener
 from holdfast.core.migration import Imported, SignedCookie
-from holdfast.core.policy import OnOutage, Policy, Terms
+from holdfast.core.policy import OnOutage, Policy
+from holdfast.core.signing import b64decode
 from holdfast.core.store import Store
 from holdfast.core.stored import Engine
 from holdfast.core.stored_session import Visit
@@ -185,11 +187,7 @@ class StoredSessionInterface(SessionInterface):
         encode, decode, _ = configuration.coding(app, self.serializer)
         return Engine(
             envelope=Envelope(encode=encode, decode=decode, max_bytes=self.policy.max_bytes),
-            terms=Terms(
-                idle=idle,
-                touch_every=max(1, min(60, idle // 10)) if refreshed else None,
-                in_flight=int(self.policy.in_flight.total_seconds()),
-            ),
+            terms=self.policy.terms(idle=idle, touched=bool(refreshed)),
             users=Users(user_keys, self._warn),
             random=secrets.token_bytes,
             listeners=self.listeners,
@@ -215,10 +213,17 @@ class StoredSessionInterface(SessionInterface):
         contents = dict(read)
         permanent = bool(contents.pop("_permanent", False))
         expires = int(time.time() + app.permanent_session_lifetime.total_seconds()) + 1
+        # Base64 has several ways to write a signature's last bits, and all of them verify.
+        signed, dot, signature = text.rpartition(".")
+        with suppress(ValueError):
+            text = f"{signed}{dot}{b64decode(signature.encode()).hex()}"
         return SignedCookie(text, Imported(contents, permanent, expires))
 
 
 def _checked_store(store: Any) -> Store:
+    if isinstance(store, type):
+        msg = f"{store.__name__} is a class; give a store made of it"
+        raise ConfigurationError(msg)
     if not isinstance(store, Store):
         msg = (
             f"a store is needed, and {type(store).__name__} is none: it has not all of load,"

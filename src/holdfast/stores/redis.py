@@ -21,6 +21,8 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from holdfast.core.record import Record, SessionKey, handle_of
 from holdfast.errors import ConfigurationError, StoreUnavailable
+from holdfast.stores.purging import check_duration
+from holdfast.stores.redis_connections import Command, cannot_serve, unavailable
 from holdfast.stores.redis_layout import (
     ENLIST,
     LISTED,
@@ -36,7 +38,7 @@ from holdfast.stores.redis_layout import (
     unpack,
 )
 from holdfast.stores.redis_url import RedisAddress, asked_again, check_client
-from holdfast.stores.redis_wire import Cluster, Command, SingleServer, cannot_serve, unavailable
+from holdfast.stores.redis_wire import Cluster, SingleServer
 
 logger = logging.getLogger("holdfast.stores.redis")
 
@@ -57,7 +59,7 @@ class RedisStore:
         needs redis-py 8: others close connections in use when they ask for the nodes again.
         :meth:`from_url` makes one that is set well.
     ``prefix``
-        What all keys begin with. Two applications on one server need different ones.
+        What all keys begin with, not empty. Two applications on one server need different ones.
     ``retire_replicas``
         How many replicas must have received the end of a session before it counts as ended.
         Where fewer do within three quarters of ``timeout``, ``StoreUnavailable`` is raised, though
@@ -79,13 +81,9 @@ class RedisStore:
         retire_replicas: int = 0,
         timeout: timedelta = timedelta(seconds=2),
     ) -> None:
+        check_duration("timeout", timeout)
         seconds = timeout.total_seconds()
-        if seconds <= 0:
-            message = f"timeout is {timeout}, and must be more than nothing"
-            raise ConfigurationError(message)
-        if retire_replicas < 0:
-            message = f"retire_replicas is {retire_replicas}, and can't be less than 0"
-            raise ConfigurationError(message)
+        _check_settings(prefix, retire_replicas)
         self._prefix = prefix.encode()
         self._wait: Command = ("WAIT", retire_replicas, max(1, int(seconds * 750)))
         self._retire_replicas = retire_replicas
@@ -101,7 +99,7 @@ class RedisStore:
             if isinstance(client, RedisCluster):
                 self._wire = Cluster(asked_again(client), seconds)
             else:
-                self._wire = SingleServer(lambda: client)
+                self._wire = SingleServer(lambda: client, lent=True)
 
     @classmethod
     def from_url(cls, url: str, *, folder: Path | None = None) -> RedisStore:
@@ -220,6 +218,15 @@ class RedisStore:
             # The server has not seen it, or was started anew: it has done nothing.
             answers = self._wire.ask(name, ("EVAL", script.source, 1, name, *arguments), *then)
         return [_answer(answer) for answer in answers]
+
+
+def _check_settings(prefix: Any, retire_replicas: Any) -> None:
+    if not isinstance(prefix, str) or not prefix or not prefix.isprintable():
+        message = f"prefix must be text that can be printed, as 'shop:', not {prefix!r}"
+        raise ConfigurationError(message)
+    if not isinstance(retire_replicas, int) or retire_replicas < 0:
+        message = f"retire_replicas must be a whole number, at least 0, not {retire_replicas!r}"
+        raise ConfigurationError(message)
 
 
 def _answer(answer: Any) -> Any:

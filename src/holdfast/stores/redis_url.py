@@ -45,7 +45,7 @@ class RedisAddress:
         """Read a URL. ConfigurationError, without the password, where it is wrong."""
         try:
             parts = urlsplit(url)
-            port = parts.port or 6379
+            port = 6379 if parts.port is None else parts.port
         except ValueError:
             # Not `from` it, and without its text: either may show the password.
             raise ConfigurationError(_UNREADABLE) from None
@@ -56,6 +56,11 @@ class RedisAddress:
             raise ConfigurationError(message)
         if not parts.hostname:
             message = f"a {parts.scheme} URL needs a host: {parts.scheme}://localhost:6379"
+            raise ConfigurationError(message)
+        if not port:
+            message = (
+                f"no server has the port 0: leave :0 out of the {parts.scheme} URL, or mend it"
+            )
             raise ConfigurationError(message)
         cluster = parts.scheme.endswith("+cluster")
         return cls(
@@ -87,7 +92,7 @@ class RedisAddress:
         return RedisCluster(startup_nodes=startup, **self._common(seconds))
 
     def _common(self, seconds: float) -> dict[str, Any]:
-        return {
+        common: dict[str, Any] = {
             "username": self.username,
             "password": self.password,
             "ssl": self.tls,
@@ -96,10 +101,24 @@ class RedisAddress:
             "socket_connect_timeout": seconds,
             "socket_keepalive": True,
         }
+        # Without it redis-py 5 takes a certificate of any server.
+        return common | {"ssl_check_hostname": True} if self.tls else common
 
 
-def check_client(client: Redis | RedisCluster) -> None:
-    """Refuse a client of the application's that might wait forever."""
+def check_client(client: Any) -> None:
+    """Refuse what is no client of redis-py that blocks, and one that might wait forever."""
+    if isinstance(client, str):
+        message = (
+            "RedisStore takes a client; a URL is for RedisStore.from_url(url), or open_store(url)"
+        )
+        raise ConfigurationError(message)
+    if not isinstance(client, Redis | RedisCluster):
+        kind = type(client)
+        message = (
+            "RedisStore takes a redis.Redis or a redis.cluster.RedisCluster, not"
+            f" a {kind.__module__}.{kind.__qualname__}"
+        )
+        raise ConfigurationError(message)
     if isinstance(client, RedisCluster):
         limit = client.nodes_manager.connection_kwargs.get("socket_timeout")
     else:

@@ -1,15 +1,8 @@
-"""How commands reach Redis: over redis-py's connections, each sent once.
-
-redis-py's own ``execute_command`` sends a command again when its answer was lost, as often as the
-client's Retry says; a save could be applied twice. So commands are sent over connections of its
-pools here. Those are connected as the client's Retry says; a pool hands out none that the server
-has closed, nor one of a parent process.
-"""
+"""Which server a command goes to: a single one, or who serves its key in a cluster."""
 
 from __future__ import annotations
 
 import os
-import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,41 +11,19 @@ from typing import Any
 
 from redis import ConnectionPool, Redis
 from redis.cluster import RedisCluster
-from redis.exceptions import (
-    AskError,
-    ClusterDownError,
-    ClusterError,
-    MovedError,
-    NoPermissionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisClusterException,
-    RedisError,
-    ResponseError,
-    TryAgainError,
-)
+from redis.exceptions import AskError, ClusterDownError, ClusterError, MovedError
 
 from holdfast.errors import StoreUnavailable
+from holdfast.stores.redis_connections import (
+    FAILURES,
+    Command,
+    Connections,
+    exchange,
+    unavailable,
+)
 
-Command = tuple[bytes | str | int, ...]
 Address = tuple[str, int]
 
-# What a server says when it can't serve now, or not us; redis-py has classes for some.
-_STATES = re.compile(
-    r"\b(?:BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOAUTH|NOREPLICAS|UNKILLABLE)\b"
-    # Before Redis 7 a script's error holds that of the command in it.
-    r"|-(?:OOM|READONLY|NOPERM)\b"
-)
-_STATE_ERRORS = (
-    AskError,
-    ClusterDownError,
-    NoPermissionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    TryAgainError,
-)
-# Whatever redis-py raises: what a server refuses of a command is an answer here.
-_FAILURES = (RedisError, RedisClusterException, OSError)
 _MOST_REDIRECTIONS = 4
 _BETWEEN_DISCOVERIES = 0.2
 
@@ -60,14 +31,16 @@ _BETWEEN_DISCOVERIES = 0.2
 class SingleServer:
     """A Redis server, or what stands before several and looks like one.
 
-    ``connect`` makes a client; each process that sends a command makes its own.
+    ``connect`` makes a client; each process that sends a command makes its own. Where the client
+    is ``lent`` by the application, its pool is used as well, which the application may close.
     """
 
-    def __init__(self, connect: Callable[[], Redis]) -> None:
+    def __init__(self, connect: Callable[[], Redis], *, lent: bool = False) -> None:
         self._connect = connect
+        self._lent = lent
         # By process id. Those of parent processes stay here, untouched, for redis-py's destructors
         # take locks that may have been held when the process forked.
-        self._clients: dict[int, Redis] = {}
+        self._pools: dict[int, ConnectionPool | Connections] = {}
 
     def ask(self, key: bytes, *commands: Command) -> list[Any]:
         """Send commands on one key, in one go; return their answers, refusals among them.
@@ -77,7 +50,7 @@ class SingleServer:
         del key
         try:
             return exchange(self._pool(), commands)
-        except _FAILURES as error:
+        except FAILURES as error:
             raise unavailable(error) from error
 
     def ask_many(self, keys: Sequence[bytes], command: str) -> list[Any]:
@@ -86,17 +59,19 @@ class SingleServer:
 
     def close(self) -> None:
         """Close the connections; new ones are opened if it is used again."""
-        client = self._clients.pop(os.getpid(), None)
-        if client is not None:
-            client.connection_pool.disconnect()
+        pool = self._pools.pop(os.getpid(), None)
+        if pool is not None:
+            pool.disconnect()
 
-    def _pool(self) -> ConnectionPool:
+    def _pool(self) -> ConnectionPool | Connections:
         process = os.getpid()
-        client = self._clients.get(process)
-        if client is None:
-            # Of several threads that come first at once, all use the client of one.
-            client = self._clients.setdefault(process, self._connect())
-        return client.connection_pool
+        pool = self._pools.get(process)
+        if pool is None:
+            theirs = self._connect().connection_pool
+            # Of several threads that come first at once, all use the pool of one.
+            pool = theirs if self._lent else Connections(theirs)
+            pool = self._pools.setdefault(process, pool)
+        return pool
 
 
 class Cluster:
@@ -127,7 +102,7 @@ class Cluster:
                 if redirection is None:
                     break
                 answers = view.follow(redirection, commands)
-        except _FAILURES as error:
+        except FAILURES as error:
             view.discover_beside()
             raise unavailable(error) from error
         if any(isinstance(one, AskError | ClusterDownError) for one in answers):
@@ -147,7 +122,7 @@ class Cluster:
             for pool, its_keys in by_pool.items():
                 together = exchange(pool, [(command, key) for key in its_keys])
                 answers.update(zip(its_keys, together, strict=True))
-        except _FAILURES as error:
+        except FAILURES as error:
             view.discover_beside()
             raise unavailable(error) from error
         for key, answer in answers.items():
@@ -175,7 +150,7 @@ class Cluster:
             try:
                 if view.client is None:
                     view.client = self._connect([])
-            except _FAILURES as error:
+            except FAILURES as error:
                 raise unavailable(error) from error
             finally:
                 view.connecting.release()
@@ -227,7 +202,7 @@ class _View:
     def _discover(self) -> None:
         try:
             self.discover()
-        except _FAILURES:
+        except FAILURES:
             pass  # whoever finds a node away next asks again
         finally:
             time.sleep(_BETWEEN_DISCOVERIES)
@@ -238,39 +213,3 @@ def pool_of(client: Any, node: Any) -> ConnectionPool:
     """Return the pool of connections to one node."""
     pool: ConnectionPool = client.get_redis_connection(node).connection_pool
     return pool
-
-
-def exchange(pool: ConnectionPool, commands: Sequence[Command]) -> list[Any]:
-    """Send commands over one connection and read their answers; what is refused is an answer."""
-    connection: Any = pool.get_connection()
-    try:
-        if len(commands) == 1:
-            connection.send_command(*commands[0])
-        else:
-            connection.send_packed_command(connection.pack_commands(commands))
-        answers = []
-        for _ in commands:
-            try:
-                answers.append(connection.read_response(disable_decoding=True))
-            except ResponseError as refusal:
-                answers.append(refusal)
-        if any(isinstance(answer, ReadOnlyError) for answer in answers):
-            # It was a primary once: whoever connects anew finds the present one.
-            connection.disconnect()
-    except BaseException:
-        # Answers may still come over it that nobody waits for.
-        connection.disconnect()
-        raise
-    finally:
-        pool.release(connection)
-    return answers
-
-
-def cannot_serve(refusal: ResponseError) -> bool:
-    """Return whether a server refused for a state that it is in, not for what was asked."""
-    return isinstance(refusal, _STATE_ERRORS) or bool(_STATES.search(str(refusal)))
-
-
-def unavailable(error: Exception) -> StoreUnavailable:
-    """Return what is raised for an error of redis-py; its texts hold no password."""
-    return StoreUnavailable(f"Redis: {error}" if str(error) else f"Redis: {type(error).__name__}")

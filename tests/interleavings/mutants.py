@@ -1,0 +1,281 @@
+"""Engines and stores that are wrong on purpose, each in one way, to test the checker.
+
+A mutant says which promises it breaks; one of them at least must be found broken.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+from unittest.mock import patch
+
+from model_store import Contents, Perform, perform
+from program import ENVELOPE, TERMS
+from promises import Promise
+
+from holdfast.core import change, stored
+from holdfast.core.change import Change
+from holdfast.core.cookie_held import DROP, KEEP
+from holdfast.core.envelope import EMPTY
+from holdfast.core.ops import Load, Operation, Save, Touch
+from holdfast.core.stored import Engine, Outcome
+from holdfast.core.verdict import Verdict, judge
+from holdfast.errors import StoreUnavailable
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """What is wrong, and which promises that breaks."""
+
+    name: str
+    breaks: frozenset[Promise]
+    make_engine: Callable[..., Engine] = Engine
+    perform: Perform = perform
+    patched: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
+
+
+# Stores
+
+
+def save_is_an_upsert(contents: Contents, operation: Operation) -> tuple[Contents, Any]:
+    if isinstance(operation, Save):
+        return {**contents, operation.record.key: operation.record}, True
+    return perform(contents, operation)
+
+
+def save_ignores_the_version(contents: Contents, operation: Operation) -> tuple[Contents, Any]:
+    if isinstance(operation, Save):
+        was = contents.get(operation.record.key)
+        if was is not None and not was.ended:
+            return {**contents, operation.record.key: operation.record}, True
+    return perform(contents, operation)
+
+
+def touch_revives(contents: Contents, operation: Operation) -> tuple[Contents, Any]:
+    if isinstance(operation, Touch) and operation.key in contents:
+        was = contents[operation.key]
+        if was.ended:
+            alive = replace(was, ended=0, data=ENVELOPE.seal(EMPTY), expires=operation.expires)
+            return {**contents, operation.key: alive}, True
+    return perform(contents, operation)
+
+
+# Engines
+
+
+class CookieOnDrop(Engine):
+    def _drop(self, *args: Any) -> Any:
+        outcome = yield from super()._drop(*args)
+        return Outcome(DROP) if outcome.action is KEEP else outcome
+
+
+class DropMints(Engine):
+    def _drop(self, session: Any, presented: Any, wanted: Any, *args: Any) -> Any:
+        if wanted.wrote and wanted.contents:
+            return (yield from self._create(session, wanted.contents, wanted, args[-1]))
+        return (yield from super()._drop(session, presented, wanted, *args))
+
+
+class DropIsSilent(Engine):
+    def tell(self, name: Any, *args: Any, **kwargs: Any) -> None:
+        if name != "dropped":
+            super().tell(name, *args, **kwargs)
+
+
+class NeverDrops(Engine):
+    """Says that a write was stored, where the store refused it."""
+
+    def _save(self, *args: Any) -> Any:
+        steps = super()._save(*args)
+        operation = next(steps)
+        try:
+            while True:
+                answer = yield operation
+                if isinstance(operation, Save) and not answer:
+                    return Outcome()
+                operation = steps.send(answer)
+        except StopIteration as done:
+            return done.value
+
+
+class RetireNeedsTheSecret(Engine):
+    def _retire(self, presented: Any, now: int) -> Any:
+        record = yield Load(presented.key)
+        if record is None or record.secret != presented.digest:
+            return False
+        return (yield from super()._retire(presented, now))
+
+
+class DeletesUnconditionally(Engine):
+    def _end(self, *args: Any) -> Any:
+        yield from super()._end(*args)
+        return Outcome(DROP)
+
+
+class ReplacesTheRecord(Engine):
+    """Regenerates by making a second session and ending the first one afterwards."""
+
+    def _save(self, session: Any, opened: Any, token: Any, record: Any, *args: Any) -> Any:
+        wanted, now = args[0], args[-1]
+        if not wanted.why_regenerated:
+            return (yield from super()._save(session, opened, token, record, *args))
+        outcome = yield from self._create(session, wanted.contents, wanted, now)
+        yield from self._retire(token, now)
+        return outcome
+
+
+class AdoptsTokens(Engine):
+    """Begins a session under the token that was presented."""
+
+    def _store(self, session: Any, opened: Any, *args: Any) -> Any:
+        if opened.token is not None and opened.verdict is Verdict.UNKNOWN:
+            raw = urlsafe_b64decode(opened.token.text)
+            self.random = lambda _length: raw
+        return (yield from super()._store(session, opened, *args))
+
+
+class AsksAgain(Engine):
+    """Repeats an operation whose answer was lost."""
+
+    def commit(self, *args: Any) -> Any:
+        steps = super().commit(*args)
+        operation = next(steps, None)
+        while operation is not None:
+            try:
+                answer = yield operation
+            except StoreUnavailable:
+                answer = yield operation
+            try:
+                operation = steps.send(answer)
+            except StopIteration as done:
+                return done.value
+        return Outcome()
+
+
+class SavesWhatWasOnlyRead(Engine):
+    def commit(self, session: Any, now: int) -> Any:
+        if session._opened is not None:
+            session._mark_written()
+            session["seen"] = "now"
+        return (yield from super().commit(session, now))
+
+
+def _good(_token: Any, record: Any, *_: Any) -> Verdict:
+    return Verdict.UNKNOWN if record is None or record.ended else Verdict.GOOD
+
+
+class JudgesOnce(Engine):
+    """Takes a token that was good for good, when a save was refused."""
+
+    def judged(self, *args: Any) -> Any:
+        with patch.object(stored, "judge", judge):
+            return super().judged(*args)
+
+
+# Parts of it
+
+
+def _says(name: str, value: Any) -> Callable[[], contextlib.AbstractContextManager[Any]]:
+    return lambda: patch.object(Change, name, property(lambda _self: value))
+
+
+@contextlib.contextmanager
+def _previous_stays() -> Iterator[None]:
+    made = stored.successor
+
+    def successor(engine: Any, token: Any, *args: Any) -> Any:
+        step = made(engine, token, *args)
+        if step is None or step.token is None:
+            return step
+        return step._replace(record=replace(step.record, previous=token.digest))
+
+    with patch.object(stored, "successor", successor):
+        yield
+
+
+@contextlib.contextmanager
+def _applied_once() -> Iterator[None]:
+    onto = Change.onto
+
+    def merged(self: Change, *args: Any) -> Any:
+        return onto(replace(self, applied=()), *args)
+
+    with patch.object(Change, "onto", merged):
+        yield
+
+
+def _merges(merge: Callable[..., Any]) -> Callable[[], contextlib.AbstractContextManager[Any]]:
+    return lambda: patch.object(change, "merge", merge)
+
+
+def _broken(*promises: Promise) -> frozenset[Promise]:
+    return frozenset(promises)
+
+
+WRITES, ENDED, COOKIES, USERS, OLD_TOKENS, ONE_SESSION, REFUSED, LOGIN, NOTHING = Promise
+
+MUTANTS = (
+    Mutant("a save is an upsert", _broken(ENDED), perform=save_is_an_upsert),
+    Mutant(
+        "a save ignores the version", _broken(WRITES), perform=save_ignores_the_version
+    ),
+    Mutant("a touch revives", _broken(ENDED), perform=touch_revives),
+    Mutant("a cookie on a drop", _broken(REFUSED), CookieOnDrop),
+    Mutant(
+        "the secret not checked again after a refusal",
+        _broken(OLD_TOKENS),
+        JudgesOnce,
+        patched=lambda: patch.object(stored, "judge", _good),
+    ),
+    Mutant(
+        "the secret never checked",
+        _broken(OLD_TOKENS),
+        patched=lambda: patch.object(stored, "judge", _good),
+    ),
+    Mutant("a login dropped", _broken(LOGIN), patched=_says("logs_in", value=False)),
+    Mutant("a logout dropped", _broken(ENDED), patched=_says("logs_out", value=False)),
+    Mutant("a drop mints a session", _broken(REFUSED), DropMints),
+    Mutant("a drop is silent", _broken(WRITES), DropIsSilent),
+    Mutant("a refused save is forgotten", _broken(WRITES), NeverDrops),
+    Mutant(
+        "a late token is unknown",
+        _broken(REFUSED),
+        lambda **settings: Engine(**{**settings, "terms": replace(TERMS, in_flight=-1)}),
+    ),
+    Mutant("retiring needs the secret", _broken(ENDED), RetireNeedsTheSecret),
+    Mutant("ending deletes the cookie in any case", _broken(COOKIES), DeletesUnconditionally),
+    Mutant(
+        "regenerating makes a second session", _broken(ONE_SESSION), ReplacesTheRecord
+    ),
+    Mutant("an unknown token is adopted", _broken(OLD_TOKENS), AdoptsTokens),
+    Mutant("a lost answer is asked for again", _broken(WRITES), AsksAgain),
+    Mutant("a reading request writes", _broken(WRITES), SavesWhatWasOnlyRead),
+    Mutant(
+        "regenerating leaves the secret before good", _broken(OLD_TOKENS), patched=_previous_stays
+    ),
+    Mutant(
+        "another user keeps the secret",
+        _broken(OLD_TOKENS),
+        patched=_says("why_regenerated", value=""),
+    ),
+    Mutant(
+        "what was cleared or another's is merged",
+        _broken(USERS, WRITES),
+        patched=_says("replaces", value=False),
+    ),
+    Mutant("a login keeps the age", _broken(NOTHING), patched=_says("begins", value=False)),
+    Mutant(
+        "merging takes mine",
+        _broken(WRITES),
+        patched=_merges(lambda _base, mine, _theirs: (mine, [])),
+    ),
+    Mutant(
+        "merging takes theirs",
+        _broken(WRITES),
+        patched=_merges(lambda _base, _mine, theirs: (theirs, [])),
+    ),
+    Mutant("what was applied is not run again", _broken(WRITES), patched=_applied_once),
+)  # fmt: skip

@@ -1,0 +1,260 @@
+"""One request as a tree of decisions: what it asks next, given the answers so far.
+
+A generator can't be copied, so a point of the tree that is reached again in another way is found
+in the tree, and one that is new is reached by giving the same answers once more. Chance is
+scripted for each request, so that this is exact.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Generator, Hashable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from kinds import USER, Contents, Kind, mark
+
+from holdfast.core.cookie_held import KEEP
+from holdfast.core.envelope import Envelope
+from holdfast.core.events import Event
+from holdfast.core.migration import Imported, SignedCookie
+from holdfast.core.ops import Create, Operation, Retire, Save
+from holdfast.core.policy import Terms
+from holdfast.core.record import Record, SessionKey
+from holdfast.core.stored import NOTHING, Engine, Outcome
+from holdfast.core.stored_session import StoredSession, Visit
+from holdfast.core.tagged_json import TaggedJSONSerializer
+from holdfast.core.token import Token, parse
+from holdfast.core.users import Users
+from holdfast.errors import StoreUnavailable
+
+START = 1_800_000_000
+JUMP = 11
+IN_FLIGHT = 10
+IDLE = 3600
+
+Clock = int
+FAILED = "the store fails"
+LOST = "the answer is lost"
+
+_JSON = TaggedJSONSerializer()
+ENVELOPE = Envelope(encode=_JSON.encode, decode=_JSON.decode, max_bytes=1 << 20)
+TERMS = Terms(idle=IDLE, touch_every=60, in_flight=IN_FLIGHT)
+
+
+def _never_warn(message: str) -> None:
+    raise AssertionError(message)
+
+
+USERS = Users((USER,), _never_warn)
+
+
+# Signed cookies, and what they hold.
+SIGNED: dict[str, Contents] = {
+    "a signed cookie of nobody": {"base": mark("base", 0, None)},
+    "a signed cookie of A": {USER: "A", "base": mark("base", 0, "A")},
+}
+
+
+def read(text: str) -> Token | SignedCookie | None:
+    """Take the text of a cookie apart."""
+    if text in SIGNED:
+        return SignedCookie(text, Imported(SIGNED[text], permanent=False, expires=START + IDLE))
+    return parse(text)
+
+
+def token_of(text: str) -> Token | None:
+    """Return the token that a cookie's text is or becomes."""
+    presented = read(text)
+    return presented.token if isinstance(presented, SignedCookie) else presented
+
+
+class Chance:
+    """Bytes for one request: the same whenever it is stepped again, and no other's."""
+
+    def __init__(self, me: int) -> None:
+        self.me = me
+        self.count = 0
+
+    def __call__(self, length: int) -> bytes:
+        self.count += 1
+        return hashlib.shake_256(b"%d %d" % (self.me, self.count)).digest(length)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it was sent: its number, the cookie it brought, and when it arrived.
+
+    ``began`` is when the application got it.
+    """
+
+    kind: Kind
+    me: int
+    text: str
+    arrived: Clock
+    began: Clock
+
+    @property
+    def token(self) -> Token | None:
+        """The token that it brought, or the one that its signed cookie becomes."""
+        return token_of(self.text)
+
+
+class Asked(NamedTuple):
+    """What was asked, and answered when."""
+
+    operation: Operation
+    answer: Any
+    now: Clock
+
+
+class Point:
+    """Where a request is: it asks something, or has its answer, or failed.
+
+    ``handed`` is what the application was shown. ``did`` are the operations that changed the
+    store, those included whose answers were lost.
+    """
+
+    __slots__ = (
+        "asks",
+        "dropped",
+        "error",
+        "gone",
+        "handed",
+        "judged",
+        "next",
+        "outcome",
+        "path",
+        "problems",
+        "request",
+    )
+
+    def __init__(self, request: Request, path: tuple[Asked, ...]) -> None:
+        self.request = request
+        self.path = path
+        self.next: dict[Hashable, Point] = {}
+        self.asks: Operation | None = None
+        self.outcome: Outcome = NOTHING
+        self.error: Exception | None = None
+        self.dropped = False
+        self.handed: Contents | None = None
+        self.judged = False
+        self.problems: tuple[Any, ...] = ()
+        self.gone: tuple[SessionKey | None, str | None] = (None, None)
+
+    @property
+    def did(self) -> tuple[Operation, ...]:
+        """The operations that changed the store."""
+        return tuple(
+            asked.operation
+            for asked in self.path
+            if isinstance(asked.operation, Save | Create | Retire)
+            and (asked.answer is True or asked.answer is LOST)
+        )
+
+    @property
+    def sets_cookie(self) -> bool:
+        """Whether its answer does anything to the cookie."""
+        return self.asks is None and self.outcome.action is not KEEP
+
+
+@dataclass(slots=True)
+class Run:
+    """One stepping of a request."""
+
+    now: Clock
+    events: list[Event] = field(default_factory=list)
+    handed: Contents | None = None
+
+
+MakeEngine = Callable[..., Engine]
+
+
+class Programs:
+    """The trees of all requests, for one engine."""
+
+    def __init__(self, make_engine: MakeEngine = Engine, **settings: Any) -> None:
+        self.make_engine = make_engine
+        self.settings = {"envelope": ENVELOPE, "terms": TERMS, "users": USERS} | settings
+        self._roots: dict[tuple[Hashable, ...], Point] = {}
+        self.stepped = 0
+
+    def root(self, kind: Kind, me: int, text: str, arrived: Clock, began: Clock) -> Point:
+        """Return where a request is that has been answered nothing yet."""
+        which = (kind, me, text, arrived, began)
+        point = self._roots.get(which)
+        if point is None:
+            point = self._roots[which] = Point(Request(*which), ())
+            self._advance(point, *self._made(point), None)
+        return point
+
+    def after(self, point: Point, which: Hashable, answer: Any, now: Clock) -> Point:
+        """Return where a request is after an answer; ``which`` stands for it."""
+        point_after = point.next.get((which, now))
+        if point_after is None:
+            asks = point.asks
+            assert asks is not None
+            point_after = Point(point.request, (*point.path, Asked(asks, answer, now)))
+            point.next[which, now] = point_after
+            self._step(point_after)
+        return point_after
+
+    def _made(self, point: Point) -> tuple[Generator[Operation, Any, Outcome], Run]:
+        request = point.request
+        run = Run(now=request.began)
+        engine = self.make_engine(
+            random=Chance(request.me), listeners=(run.events.append,), **self.settings
+        )
+        return program(engine, request, run), run
+
+    def _step(self, point: Point) -> None:
+        steps, run = self._made(point)
+        next(steps)
+        for asked in point.path[:-1]:
+            _give(steps, run, asked)
+        self._advance(point, steps, run, point.path[-1])
+
+    def _advance(
+        self,
+        point: Point,
+        steps: Generator[Operation, Any, Outcome],
+        run: Run,
+        asked: Asked | None,
+    ) -> None:
+        self.stepped += 1
+        try:
+            point.asks = next(steps) if asked is None else _give(steps, run, asked)
+        except StopIteration as done:
+            point.outcome = done.value
+        except Exception as error:  # noqa: BLE001  # it is the checker's to judge
+            point.error = error
+        point.dropped = any(event.name == "dropped" for event in run.events)
+        point.handed = run.handed
+
+
+def _give(steps: Generator[Operation, Any, Outcome], run: Run, asked: Asked) -> Operation:
+    run.now = asked.now
+    if asked.answer in (FAILED, LOST):
+        return steps.throw(StoreUnavailable("in the model"))
+    return steps.send(asked.answer)
+
+
+def _refuse(_steps: Any) -> Any:
+    message = "the session was opened where it should have been already"
+    raise AssertionError(message)
+
+
+def program(engine: Engine, request: Request, run: Run) -> Generator[Operation, Any, Outcome]:
+    """Do what an adapter and an application do with one request."""
+    visit = Visit(engine, request.text or None, request.arrived, _refuse, read)
+    session = StoredSession.of(visit)
+    if request.kind.looks:
+        session.fill((yield from engine.open(visit.presented, visit.arrived)))
+        run.handed = session._raw()
+    request.kind.act(session, request.me)
+    return (yield from engine.commit(session, run.now))
+
+
+def contents_of(record: Record) -> Contents:
+    """Return what a live record holds."""
+    return ENVELOPE.mapping_of(ENVELOPE.open(record.data).text)

@@ -1,0 +1,283 @@
+"""The promises, as checks of what the engine did; none of them asks the engine.
+
+Each check sees one thing: an operation that changed the store, an answer that is about to leave,
+a cookie that reaches the browser, the store as it is, or the end of all.
+
+What no table can give is not asked for; these are the exceptions, and all of them:
+
+- Of two answers that overlap, are of *different* sessions and both set a cookie, the browser
+  keeps the one that arrives last. Of one session's cookies a dead one never replaces a good one.
+- A renewal leaves the presented token good, so that a request that overlaps it can change the
+  user or regenerate; if the renewal's answer arrives after that one's, its cookie is dead.
+- A deletion that arrives after the cookie of another session deletes that, if one of the two was
+  begun by a login (a logout and a login that overlap may end either way) or by a request that was
+  sent when the browser had no cookie at all (so that several first visits overlapped).
+- What a user leaves in a session by popping the user alone is there for the next one, so in
+  schedules with such a request only what a request itself changes is judged (a user who comes in
+  place of another still brings nothing of theirs).
+- A logout by popping the user, with a token that is dead, sees nobody and does nothing.
+- Where the clock jumped, a request that was under way took longer than ``in_flight``: its answer
+  may overwrite a newer cookie.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from kinds import USER, Contents, user_of_mark
+from program import FAILED, IN_FLIGHT, LOST, START, Point, contents_of
+
+from holdfast.core.cookie_held import DROP, KEEP, SET
+from holdfast.core.ops import Create, Load, Operation, Retire, Save, Touch
+from holdfast.core.record import Record
+from holdfast.core.token import Token
+from holdfast.errors import StoreUnavailable
+
+
+class Promise(enum.Enum):
+    """What is promised."""
+
+    WRITES = "no acknowledged write is lost or doubled"
+    ENDED = "nothing ended comes back"
+    COOKIES = "no cookie overwrites or deletes a newer one"
+    USERS = "no data crosses users"
+    OLD_TOKENS = "an old token reads and writes nothing"
+    ONE_SESSION = "a crash leaves no second live session of the user"
+    REFUSED = "a refused or late write mints nothing and sets no cookie, save a login"
+    LOGIN = "a login is never dropped"
+    NOTHING = "nothing is done for nothing, and nothing fails"
+
+
+class Problem(NamedTuple):
+    """A promise that was not kept, and how."""
+
+    promise: Promise
+    how: str
+
+
+GOOD, LATE, UNKNOWN = "good", "late", "unknown"
+
+
+def judge(token: Token, record: Record | None, arrived: int) -> str:
+    """Return what a token is, by the first table of the design."""
+    if record is None or record.expires <= arrived:
+        return UNKNOWN
+    if not record.ended and is_open(token, record, arrived):
+        return GOOD
+    died = record.ended or record.rotated
+    return LATE if arrived - died <= IN_FLIGHT else UNKNOWN
+
+
+def is_open(token: Token, record: Record | None, arrived: int) -> bool:
+    """Return whether a token opens a live record."""
+    if record is None or record.ended:
+        return False
+    if token.digest == record.secret:
+        return True
+    in_force = record.previous_until == 0 or arrived <= record.previous_until
+    return token.digest == record.previous and in_force
+
+
+class Story(NamedTuple):
+    """What a request has seen of the store: how its token was judged, first and last.
+
+    ``seen`` is what it was good for at first, ``found`` at last.
+    """
+
+    first: str
+    last: str
+    seen: Contents | None
+    found: Contents | None
+    refused: bool
+    failed: bool
+
+
+def story(point: Point) -> Story:
+    """Return what a request has seen of the store."""
+    token = point.request.token
+    first = last = ""
+    seen = found = None
+    refused = failed = False
+    for operation, answer, _ in point.path:
+        if answer in (FAILED, LOST):
+            failed = True
+        elif isinstance(operation, Load) and token is not None:
+            last = judge(token, answer, point.request.arrived)
+            found = contents_of(answer) if last is GOOD else None
+            if not first:
+                first, seen = last, found
+        elif isinstance(operation, Save) and not answer:
+            refused = True
+    return Story(first or UNKNOWN, last or UNKNOWN, seen, found, refused, failed)
+
+
+def of_operation(
+    point: Point, before: Record | None, after: Record | None, *, renewing: bool
+) -> Iterable[Problem]:
+    """Judge an operation that changed a record, which ``point`` asked for.
+
+    ``renewing``: the secrets are so old that each may be renewed.
+    """
+    operation = point.asks
+    if before is not None and before.ended and after is not None and not after.ended:
+        yield Problem(Promise.ENDED, "a session that had ended is alive again")
+        return
+    if isinstance(operation, Touch):
+        return
+    if isinstance(operation, Retire):
+        told = story(point)
+        if not point.request.kind.logs_out(told.seen or {}, point.request.me):
+            yield Problem(Promise.WRITES, "a session is ended that nobody logged out of")
+        return
+    assert after is not None
+    holds = contents_of(after)
+    if after.user_id != holds.get(USER):
+        yield Problem(Promise.USERS, f"a session of {holds.get(USER)} is said {after.user_id}'s")
+    if before is None:
+        yield from _of_creating(point, after, holds)
+    else:
+        renewing = renewing or point.request.kind.renews
+        yield from _of_saving(point, before, after, holds, renewing=renewing)
+
+
+def _of_creating(point: Point, after: Record, holds: Contents) -> Iterable[Problem]:
+    kind, me = point.request.kind, point.request.me
+    told = story(point)
+    if isinstance(point.asks, Save):
+        yield Problem(Promise.ENDED, "a save makes a session where there is none")
+    dead = told.refused or told.last is LATE
+    if dead and not kind.logs_in:
+        why = "refused save" if told.refused else "late request"
+        yield Problem(Promise.REFUSED, f"a {why} begins a session")
+    own = kind.after({}, told.seen or {} if kind.logs_in else {}, me)
+    if holds != own:
+        yield Problem(Promise.ENDED, f"a session begins with {holds}, and {own} was written")
+    if after.previous or after.version != 1:
+        yield Problem(Promise.OLD_TOKENS, "a new session knows of an older token")
+    token = point.request.token
+    if token is not None and (after.key == token.key or after.secret == token.digest):
+        yield Problem(Promise.OLD_TOKENS, "a session begins under a token that was presented")
+
+
+def _of_saving(
+    point: Point, before: Record, after: Record, holds: Contents, *, renewing: bool
+) -> Iterable[Problem]:
+    request, kind, me = point.request, point.request.kind, point.request.me
+    told, token = story(point), point.request.token
+    seen, had = told.seen or {}, contents_of(before)
+    if token is None or not is_open(token, before, request.arrived):
+        yield Problem(Promise.OLD_TOKENS, f"a dead token writes {holds} over {had}")
+    expected = kind.after(had, seen, me)
+    if holds != expected:
+        marks = {user_of_mark(value) for value in holds.values()} - {None}
+        crossing = marks - {after.user_id} and before.user_id != after.user_id
+        promise = Promise.USERS if crossing else Promise.WRITES
+        yield Problem(promise, f"{kind} makes {holds} of {had}, not {expected}")
+    if kind.changes_user(seen, me):
+        if after.secret in {before.secret, before.previous} or after.previous:
+            yield Problem(Promise.OLD_TOKENS, f"{kind} leaves an older token good")
+    elif after.secret == before.secret:
+        if after.previous != before.previous:
+            yield Problem(Promise.OLD_TOKENS, f"{kind} makes an older token good")
+    elif not renewing or token is None or after.previous != token.digest:
+        yield Problem(Promise.COOKIES, f"{kind} gives the session a new token")
+    begins = kind.clears or (after.user_id is not None and after.user_id != before.user_id)
+    if after.created < START if begins else after.created != before.created:
+        yield Problem(Promise.NOTHING, f"{kind} makes the session's age wrong")
+
+
+def of_signed(point: Point) -> Iterable[Problem]:
+    """Judge an answer where a signed cookie becomes a session: only that it is no failure."""
+    if point.error is not None and not isinstance(point.error, StoreUnavailable):
+        yield Problem(Promise.NOTHING, f"{point.request.kind} fails: {point.error!r}")
+
+
+def of_answer(point: Point) -> Iterable[Problem]:
+    """Judge an answer that is about to leave, by what its request asked and was told."""
+    kind, me, token = point.request.kind, point.request.me, point.request.token
+    told = story(point)
+    if point.error is not None:
+        if not (isinstance(point.error, StoreUnavailable) and told.failed):
+            yield Problem(Promise.NOTHING, f"{kind} fails: {point.error!r}")
+        return
+    if kind.looks and (point.handed or {}) != (told.seen or {}):
+        how = f"a token that is {told.first} is shown {point.handed}, not {told.seen or {}}"
+        yield Problem(Promise.OLD_TOKENS, how)
+    did = point.did
+    wrote = [operation for operation in did if not isinstance(operation, Retire)]
+    if len(wrote) > 1:
+        yield Problem(Promise.WRITES, f"{kind} takes effect twice")
+    if not wrote and kind.wants(told.seen):
+        yield from _of_dropping(point, told)
+    elif point.dropped and wrote:
+        yield Problem(Promise.WRITES, f"{kind} is stored, and said to be dropped")
+    logs_out = kind.logs_out(told.seen or {}, me) and not kind.logs_in
+    if logs_out and token is not None and not did and not _asked(point, Retire):
+        yield Problem(Promise.ENDED, f"{kind} ends nothing")
+    action, text = point.outcome
+    expected = _expected_cookie(point)
+    if (action, text) != expected:
+        late = told.refused or told.last is LATE
+        promise = Promise.REFUSED if late and action is not KEEP else Promise.COOKIES
+        yield Problem(promise, f"{kind} answers {action.name} {text}, not {expected[0].name}")
+
+
+def _of_dropping(point: Point, told: Story) -> Iterable[Problem]:
+    kind = point.request.kind
+    if kind.logs_in:
+        yield Problem(Promise.LOGIN, f"{kind} stores nothing")
+    elif point.dropped:
+        died = told.last is LATE or (told.first is GOOD and told.last is UNKNOWN)
+        if not died and not told.failed:  # failed: by policy the page went on without the store
+            yield Problem(Promise.WRITES, f"{kind} is dropped under a token that is {told.last}")
+    elif told.last is GOOD:
+        found = told.found or {}
+        if kind.regenerates or kind.after(found, told.seen or {}, point.request.me) != found:
+            yield Problem(Promise.WRITES, f"{kind} succeeds and stores nothing")
+    elif not kind.regenerates:
+        yield Problem(Promise.WRITES, f"{kind} succeeds and stores nothing")
+
+
+def _asked(point: Point, operation: type[Operation]) -> bool:
+    return any(isinstance(asked.operation, operation) for asked in point.path)
+
+
+def _expected_cookie(point: Point) -> tuple[object, str]:
+    """Set with a token that this very request has made good; deleted if it ended the session."""
+    action: object = KEEP
+    secret = b""
+    for operation, answer, _ in point.path:
+        if isinstance(operation, Load) and isinstance(answer, Record):
+            secret = answer.secret
+        if answer is not True and answer is not LOST:
+            continue
+        if isinstance(operation, Retire):
+            action = DROP
+        elif isinstance(operation, Create) or (
+            isinstance(operation, Save) and operation.record.secret != secret
+        ):
+            action = SET
+    return action, point.outcome.token if action is SET else ""
+
+
+def of_store(records: Iterable[Record], *, strictly: bool) -> Iterable[Problem]:
+    """Judge the store as it is; ``strictly`` unless a request popped the user alone."""
+    users, bases = set(), set()
+    for record in records:
+        if record.ended:
+            continue
+        if record.user_id is not None:
+            if record.user_id in users:
+                yield Problem(Promise.ONE_SESSION, f"{record.user_id} has two live sessions")
+            users.add(record.user_id)
+        holds = contents_of(record)
+        if holds.get("base") in bases:
+            yield Problem(Promise.ONE_SESSION, f"two live sessions hold {holds['base']}")
+        bases.add(holds.get("base", object()))
+        if strictly:
+            others = {user_of_mark(value) for value in holds.values()} - {None, record.user_id}
+            if others:
+                how = f"a session of {record.user_id} holds {holds}"
+                yield Problem(Promise.USERS, how)
