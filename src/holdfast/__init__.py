@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from holdfast.core.events import Event
+from holdfast.core.events import Event, Listener
 from holdfast.core.policy import OnLargeCookie, OnOutage, Policy
 from holdfast.errors import (
     ConfigurationError,
@@ -33,6 +33,7 @@ __all__ = [
     "HoldfastError",
     "HoldfastWarning",
     "LargeCookie",
+    "Listener",
     "OnLargeCookie",
     "OnOutage",
     "Policy",

@@ -25,6 +25,8 @@ _LEVELS = {
 def log_event(event: Event) -> None:
     """Write an event to the log: its name, the session's handle, and why; nothing else of it."""
     level = _LEVELS[event.name]
+    if event.why.startswith("unreadable"):
+        level = logging.WARNING  # somebody is logged out whom nobody meant to
     if _log.isEnabledFor(level):
         why = f" ({event.why})" if event.why else ""
         _log.log(level, "session %s: %s%s", event.handle or "-", event.name, why)

@@ -62,17 +62,29 @@ def test_merging_can_exceed_the_bound():
 
 
 @pytest.mark.parametrize("data", [b"", b"broken", b"{}\n[1]", b"{}\n{", b'{}\n{" u":"?"}'])
-def test_what_cannot_be_read_is_unknown(data):
-    """Contents that can't be read make an empty session, tell so, and are not overwritten."""
+def test_what_cannot_be_read_is_left_alone(data):
+    """Contents that can't be read make an empty session; what is written to that is dropped."""
     server = Server()
     cookie = server.stored(a=1)
     record = replace(server.record(cookie), data=data)
     server.store.records[record.key] = record
-    outcome = server.visit(cookie, write(b=2))
+    assert server.visit(cookie, write(b=2)) == NOTHING
     assert server.record(cookie) == record
-    assert is_set(outcome)
-    assert server.contents(outcome.token) == {"b": 2}
     assert server.events[0].why.startswith("unreadable: ")
+    assert server.told() == ["refused", "dropped"]
+
+
+@pytest.mark.parametrize("view", [log_in("bob"), clear_and(_user_id="bob")])
+def test_a_login_ends_what_cannot_be_read(view):
+    """A login in a session that can't be read begins another one, and ends that one."""
+    server = Server()
+    cookie = server.stored(_user_id="ada")
+    record = replace(server.record(cookie), data=b"broken")
+    server.store.records[record.key] = record
+    outcome = server.visit(cookie, view)
+    assert is_set(outcome)
+    assert server.contents(outcome.token) == {"_user_id": "bob"}
+    assert server.record(cookie).ended
 
 
 def test_a_process_in_need_does_not_lose_a_session():
@@ -197,7 +209,7 @@ def test_without_the_store_no_session_gets_a_new_token():
     session = server.request(cookie)
     session.regenerate()
     server.store.down = False
-    with pytest.raises(StoreUnavailable, match="new token"):
+    with pytest.raises(StoreUnavailable):
         server.commit(session)
 
 
@@ -244,8 +256,11 @@ def test_logging_in_and_out_without_the_store_fails(view):
         server.commit(session)
 
 
-def test_logging_in_and_out_works_when_the_store_is_back():
-    """Where the store is back when such a page is over, a logout ends, and a login begins."""
+def test_logging_out_works_when_the_store_is_back():
+    """Where the store is back when such a page is over, a logout ends; a login fails even so.
+
+    Nobody knows whose session the browser has, and its token must not outlive the login.
+    """
     for view in (clear, clear_and(b=2)):
         server, cookie = away()
         session = server.request(cookie)
@@ -258,7 +273,5 @@ def test_logging_in_and_out_works_when_the_store_is_back():
     session = server.request(cookie)
     log_in("bob")(session)
     server.store.down = False
-    outcome = server.commit(session)
-    assert is_set(outcome)
-    assert server.record(outcome.token).user_id == "bob"
-    assert server.contents(outcome.token) == {"_user_id": "bob"}
+    with pytest.raises(StoreUnavailable):
+        server.commit(session)

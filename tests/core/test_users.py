@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import uuid
 from typing import Any
 
 import pytest
@@ -80,3 +81,9 @@ def test_what_no_store_can_keep_is_nobody(value):
     user, warned = whose({"user_id": value})
     assert user is None
     assert len(warned) == 1
+
+
+def test_a_uuid_is_its_text():
+    """A UUID, which many applications have as a user's id, counts as its text."""
+    value = uuid.UUID(int=7)
+    assert whose({"user_id": value}) == (str(value), [])

@@ -13,7 +13,7 @@ import pytest
 
 import holdfast
 
-MODULES = ["holdfast", "holdfast.errors", "holdfast.flask", "holdfast.testing"]
+MODULES = ["holdfast", "holdfast.errors", "holdfast.flask", "holdfast.stores", "holdfast.testing"]
 
 
 @pytest.fixture(params=MODULES)

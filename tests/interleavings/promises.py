@@ -211,7 +211,7 @@ def of_answer(point: Point) -> Iterable[Problem]:
         yield Problem(Promise.WRITES, f"{kind} takes effect twice")
     if not wrote and kind.wants(told.seen):
         yield from _of_dropping(point, told)
-    elif point.dropped and wrote:
+    elif point.dropped and wrote and not told.failed:  # failed: by policy it went on without
         yield Problem(Promise.WRITES, f"{kind} is stored, and said to be dropped")
     logs_out = kind.logs_out(told.seen or {}, me) and not kind.logs_in
     if logs_out and token is not None and not did and not _asked(point, Retire):
@@ -251,7 +251,7 @@ def _expected_cookie(point: Point) -> tuple[object, str]:
     for operation, answer, _ in point.path:
         if isinstance(operation, Load) and isinstance(answer, Record):
             secret = answer.secret
-        if answer is not True and answer is not LOST:
+        if answer is not True and (answer is not LOST or point.dropped):
             continue
         if isinstance(operation, Retire):
             action = DROP

@@ -10,7 +10,15 @@ from pathlib import Path
 
 import flask
 import pytest
-from visits import SECRET, Browser, make_app, record_of, says_nothing_of_cookies, signed_cookie
+from visits import (
+    SECRET,
+    Browser,
+    Watched,
+    make_app,
+    record_of,
+    says_nothing_of_cookies,
+    signed_cookie,
+)
 
 from holdfast import ConfigurationError, Policy
 from holdfast.flask import (
@@ -523,3 +531,23 @@ def test_what_is_read_only(bare):
     Holdfast(bare, store="memory://")
     assert bare.session_interface.policy == Policy.flask()
     assert says_nothing_of_cookies(Browser(bare, secrets.token_urlsafe(48)).visit())
+
+
+def test_an_interface_class_of_ones_own_is_put_in_place(bare):
+    """A subclass that an application assigned keeps its methods, and answers outages as usual."""
+
+    class Sessions(StoredSessionInterface):
+        def get_cookie_name(self, app):
+            return "mine"
+
+    watched = Watched(MemoryStore())
+    bare.session_interface = Sessions(watched)
+    Holdfast(bare)
+    browser = Browser(bare)
+    response = browser.visit(lambda: session.update(a=1))
+    assert response.headers["Set-Cookie"].startswith("mine=")
+    watched.switch(off=True)
+    assert browser.visit(lambda: session.update(a=2)).status_code == 503
+    assert "sessions" in bare.cli.commands
+    with pytest.raises(ConfigurationError, match="call init_app once"):
+        Holdfast(bare)

@@ -56,7 +56,7 @@ def using() -> None:
     assert_type(session.created, datetime | None)
     assert_type(session.last_seen, datetime | None)
     assert_type(session.user_id, str | None)
-    assert_type(session.apply("visits", lambda n: n + 1, 0), Any)
+    assert_type(session.apply("visits", lambda n: n + 1, 0), int)
     session.regenerate()
     assert_type(session["user"], Any)
     assert_type(session.permanent, bool)

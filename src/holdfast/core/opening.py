@@ -21,7 +21,7 @@ def judged(engine: Engine, token: Token, record: Record | None, arrived: int) ->
         return Opened(verdict, token)
     readable = read(engine, record)
     if readable is None:
-        return Opened(Verdict.UNKNOWN, token)
+        return Opened(Verdict.UNREADABLE, token)
     engine.tell("loaded", token.handle)
     letter, contents = readable
     return Opened(verdict, token, record, letter, contents, engine.users.of(contents))

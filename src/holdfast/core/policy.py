@@ -28,8 +28,8 @@ class OnOutage(enum.Enum):
 
     EMPTY = "empty"
     """An empty session, as for somebody who is not logged in. What is written to it is dropped,
-    with an event, and no cookie is set or deleted. Logging in still fails, and so does logging
-    out by ``clear()``."""
+    with an event, and no cookie is set or deleted. Logging in still fails, and so do
+    ``regenerate()`` and logging out by ``clear()``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

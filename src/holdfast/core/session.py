@@ -10,13 +10,13 @@ between the two, and what it does on every call is what this class does once.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from uuid import UUID
 
+from holdfast.core import loading
 from holdfast.core.keys import HOW_TO_MAKE_ONE
 from holdfast.errors import SessionUnavailable
 
@@ -30,11 +30,6 @@ _MISSING: Any = object()
 FIXED = frozenset(
     {str, int, float, bool, type(None), bytes, date, datetime, UUID, Decimal, complex}
 )
-
-
-# Of several threads that load one session, the first to finish gives it its contents. Nothing of
-# an application's runs under the lock. It can be entered again, for a fork may come in between.
-LOADED = threading.Lock()
 
 
 class Comparer(Protocol):
@@ -119,7 +114,7 @@ class Session(dict[str, Any]):
         token = self._token
         if value and not self._accessed and token is not None and self._source is not None:
             contents, loaded = self._source.load(token)
-            with LOADED:
+            with loading.lock():
                 if self._token is not None:
                     self._loaded = loaded
                     dict.clear(self)

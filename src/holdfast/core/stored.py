@@ -65,7 +65,6 @@ class Outcome(NamedTuple):
 
 NOTHING = Outcome()
 _DELETE = Outcome(DROP)
-_AWAY = "it was away when this request looked at its session, which was to get a new token"
 
 
 class Engine:
@@ -110,8 +109,8 @@ class Engine:
             if not self.go_on_without_store or presented is None:
                 raise
             if isinstance(presented, Token):
-                return Opened(Verdict.AWAY, presented)
-            return Opened(Verdict.AWAY, presented.token, cookie=presented)
+                return Opened(Verdict.AWAY, presented, error=error)
+            return Opened(Verdict.AWAY, presented.token, cookie=presented, error=error)
 
     def _find(self, presented: Token | SignedCookie | None, arrived: int) -> Steps[Opened]:
         if presented is None:
@@ -186,12 +185,11 @@ class Engine:
             if not change.wrote or not change.contents:
                 return NOTHING
             return (yield from self._begin(session, change, now))
-        away = opened.verdict is Verdict.AWAY
-        if away and change.to_regenerate:
-            raise StoreUnavailable(_AWAY)
-        # Whoever logs in without having seen the session before must not leave it alive.
-        retires = change.cleared or (change.logs_out and not change.logs_in)
-        retires = retires or (away and change.logs_in)
+        if opened.error is not None and (change.to_regenerate or change.logs_in):
+            raise opened.error  # the token that the browser has would go on to be good
+        # A session that nobody could look into must not stay alive beside a login.
+        unseen = opened.verdict is Verdict.UNREADABLE and change.logs_in
+        retires = change.cleared or unseen or (change.logs_out and not change.logs_in)
         why = opened.verdict.value
         return (yield from self._drop(session, cookie or token, change, retires, why, now))
 
@@ -283,7 +281,7 @@ class Engine:
                     # Of a double-clicked login the second must not end what the first began.
                     twice = change.logs_in and record.user_id == change.user
                     retires = change.logs_out and not twice
-                    why = "unreadable" if verdict is Verdict.GOOD else verdict.value
+                    why = (Verdict.UNREADABLE if verdict is Verdict.GOOD else verdict).value
                     return (yield from self._drop(session, token, change, retires, why, now))
                 letter, theirs = readable
                 if not change.wrote:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from holdfast.core import loading
 from holdfast.core.identity import identical
 from holdfast.core.ops import Operation
-from holdfast.core.session import LOADED, Session
+from holdfast.core.session import Session
 from holdfast.core.token import Token, parse
 from holdfast.core.verdict import Opened, Verdict
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 # A key, what was applied to its value, and what to in its absence.
 Applied = tuple[str, Callable[[Any], Any], Any]
+
+T = TypeVar("T")
 
 _MISSING: Any = object()
 _NOTHING = Opened(Verdict.NONE)
@@ -106,7 +109,7 @@ class StoredSession(Session):
 
     def fill(self, opened: Opened) -> None:
         """Take what was loaded, if nothing was before and it has not been cleared."""
-        with LOADED:
+        with loading.lock():
             if self._opened is None:
                 if not self._cleared:
                     self._replace_contents(opened.contents)
@@ -212,6 +215,12 @@ class StoredSession(Session):
         self._look()
         self._to_regenerate = True
 
+    @overload
+    def apply(self, key: str, function: Callable[[T], T], default: T) -> T: ...
+
+    @overload
+    def apply(self, key: str, function: Callable[[Any], T]) -> T: ...
+
     def apply(self, key: str, function: Callable[[Any], Any], default: Any = None) -> Any:
         """Replace a value by ``function`` of it, or of ``default`` where there is none.
 
@@ -282,7 +291,7 @@ class StoredSession(Session):
 
         This is how to log somebody out; popping the last key is not.
         """
-        with LOADED:
+        with loading.lock():
             dict.clear(self)
             self._cleared = self._accessed = self._touched = True
         self._assigned, self._applied = frozenset(), ()

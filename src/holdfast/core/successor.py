@@ -91,8 +91,8 @@ def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
 
 def _is_renewed(record: Record, terms: Terms, now: int, *, asked: bool, current: bool) -> bool:
     """Whether a new secret takes the current one's place, with the presented one still good."""
-    if not (asked or terms.is_renewal_due(record.rotated, now)):
-        return False
-    # By the previous one: the answer with the current one may still be under way.
+    if current:
+        return asked or terms.is_renewal_due(record.rotated, now)
+    # By the previous one: the answer with the current one is still under way, or was lost.
     lost = now - record.rotated > max(terms.grace, terms.in_flight)
-    return current or (record.previous_until == 0 and lost)
+    return record.previous_until == 0 and lost

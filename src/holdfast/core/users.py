@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import UUID
 
 
 class Users:
     """Read a user's id from the first of ``keys`` that a session has.
 
-    Text is the id, a whole number its text; None and the empty text are nobody. Anything else is
-    ignored, and ``warn`` is called with a sentence that says so.
+    Text is the id, of a whole number or a UUID its text; None and the empty text are nobody.
+    Anything else is ignored, and ``warn`` is called with a sentence that says so.
     """
 
     def __init__(self, keys: tuple[str, ...], warn: Callable[[str], None]) -> None:
@@ -26,8 +27,8 @@ class Users:
             user_id = _text_of(value)
             if user_id is None:
                 self.warn(
-                    f"session[{key!r}] is a {type(value).__name__}, and no text or whole number"
-                    " that can be a user's id, so this session is taken for nobody's; keep one"
+                    f"session[{key!r}] is a {type(value).__name__}, and no text, whole number or"
+                    " UUID that can be a user's id, so this session is taken for nobody's; keep one"
                     " there, or name other keys in SESSION_USER_KEYS"
                 )
             return user_id or None
@@ -38,6 +39,8 @@ def _text_of(value: Any) -> str | None:
     try:
         if isinstance(value, int) and not isinstance(value, bool):
             return str(int(value))
+        if isinstance(value, UUID):
+            return str(value)
         if isinstance(value, str):
             value.encode()
             return str(value)

@@ -10,6 +10,7 @@ from holdfast.core.envelope import EMPTY, Letter
 from holdfast.core.policy import Terms
 from holdfast.core.record import Record
 from holdfast.core.token import Token
+from holdfast.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from holdfast.core.migration import SignedCookie
@@ -30,6 +31,9 @@ class Verdict(enum.Enum):
     LATE = "late"
     """It died so lately that the request may have been sent before."""
 
+    UNREADABLE = "unreadable"
+    """It opens a session that this process can't decode; another may, so it is left alone."""
+
     AWAY = "the store was unavailable"
     """Nobody could tell, and the policy has such pages go on."""
 
@@ -40,7 +44,7 @@ class Opened:
     """What opening a session found; never changed.
 
     ``contents`` are the application's to change; ``user`` is whose they were. ``cookie`` is there
-    if a signed cookie was presented in place of a token.
+    if a signed cookie was presented in place of a token, ``error`` if nobody could tell.
     """
 
     verdict: Verdict
@@ -50,6 +54,7 @@ class Opened:
     contents: dict[str, Any] = field(default_factory=dict, repr=False)
     user: str | None = None
     cookie: SignedCookie | None = None
+    error: StoreUnavailable | None = field(default=None, repr=False)
 
 
 def judge(token: Token, record: Record | None, arrived: int, terms: Terms) -> Verdict:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import click
 import flask
 from flask.cli import AppGroup
 
 from holdfast import manage
-from holdfast.errors import StoreUnavailable
+from holdfast.errors import HoldfastError
+from holdfast.flask.stored import StoredSessionInterface
 
 sessions_commands = AppGroup("sessions", help="Look after stored sessions.")
 
@@ -18,7 +18,10 @@ sessions_commands = AppGroup("sessions", help="Look after stored sessions.")
 @sessions_commands.command("purge")
 def purge() -> None:
     """Remove the sessions that have expired."""
-    interface: Any = flask.current_app.session_interface
+    interface = flask.current_app.session_interface
+    if not isinstance(interface, StoredSessionInterface):
+        msg = "this application's sessions are not in a store of Holdfast's"
+        raise click.ClickException(msg)
     now = int(time.time())
     removed = 0
     try:
@@ -30,6 +33,6 @@ def purge() -> None:
             for batch in manage.purge(interface.store, now):
                 removed += batch
                 bar.update(batch)
-    except StoreUnavailable as error:
+    except HoldfastError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{removed} removed.")

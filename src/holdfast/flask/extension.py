@@ -75,9 +75,12 @@ class Holdfast:
             msg = f"Holdfast takes a Flask application, not {type(app).__name__}"
             raise ConfigurationError(msg)
         before: Any = app.session_interface
-        if isinstance(before, StoredSessionInterface):
-            msg = "this application has stored sessions of Holdfast already; call init_app once"
+        if "holdfast" in app.extensions:
+            msg = "Holdfast is on this application already; call init_app once"
             raise ConfigurationError(msg)
+        if isinstance(before, StoredSessionInterface) and self.store is None:
+            self._install(app, before)  # a class of the application's own
+            return
         if type(before) not in _REPLACED:
             msg = (
                 f"this application has a session interface of its own, {type(before).__name__};"
@@ -102,10 +105,7 @@ class Holdfast:
                 migrate_until=self.migrate_until,
                 listeners=self.listeners,
             )
-            interface.engine(app)  # refuses what is wrong in the configuration
             signed = interface.signed
-            register_handlers(app)
-            app.cli.add_command(sessions_commands)
         vars(signed).update(
             (name, vars(before)[name]) for name in _TAKEN_OVER & vars(before).keys()
         )
@@ -113,5 +113,12 @@ class Holdfast:
         if before.serializer is theirs and len(theirs.order) > len(theirs.default_tags):
             signed.serializer = theirs  # with the tags that the application registered
         interface.serializer = signed.serializer
+        self._install(app, interface)
+
+    def _install(self, app: flask.Flask, interface: Any) -> None:
+        if isinstance(interface, StoredSessionInterface):
+            interface.engine(app)  # refuses what is wrong in the configuration
+            register_handlers(app)
+            app.cli.add_command(sessions_commands)
         app.session_interface = interface
         app.extensions["holdfast"] = self

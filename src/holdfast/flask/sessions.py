@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, cast
 
 import flask
@@ -9,9 +10,12 @@ import flask.json
 import flask.sessions
 from flask.json.tag import TaggedJSONSerializer as _FlaskTaggedJSONSerializer
 
-from holdfast.core import tagged_json
+from holdfast.core import loading, tagged_json
 from holdfast.core.session import NullSession as _NullSession, Session
 from holdfast.core.stored_session import StoredSession as _StoredSession
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=loading.renew)
 
 
 class SessionMixin(flask.sessions.SessionMixin):
@@ -77,4 +81,7 @@ class TaggedJSONSerializer(tagged_json.TaggedJSONSerializer, _FlaskTaggedJSONSer
 session_json_serializer = TaggedJSONSerializer()
 
 session = cast("StoredSession", flask.session)
-"""The session of the current request: Flask's proxy, typed as what a stored session offers."""
+"""The session of the current request: Flask's proxy, typed as what a stored session offers.
+
+One in a signed cookie has no ``apply``, ``regenerate``, ``handle``, ``created`` or ``user_id``.
+"""

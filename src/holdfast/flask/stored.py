@@ -120,11 +120,11 @@ class StoredSessionInterface(SessionInterface):
 
         When the store is unavailable, the response is replaced by the answer to that.
         """
+        if not isinstance(session, StoredSession) or session.engine is None:
+            return
         accessed = session.accessed
         if accessed:
             vary_by_cookie(response)  # before anything can fail
-        if not isinstance(session, StoredSession) or session.engine is None:
-            return
         if not session.is_in_use:
             return
         try:

@@ -56,6 +56,9 @@ def open_store(url: str, *, folder: str | Path | None = None) -> Store:
     if not isinstance(url, str):
         msg = f"the URL of a store must be text, such as 'sqlite:///sessions.db', not {_kind(url)}"
         raise ConfigurationError(msg)
+    if folder is not None and not isinstance(folder, str | Path):
+        msg = f"the folder of a store must be text or a Path, not {_kind(folder)}"
+        raise ConfigurationError(msg)
     scheme, separator, _ = url.partition("://")
     scheme = scheme.lower()
     if not separator or scheme not in _STORES:

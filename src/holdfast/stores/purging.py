@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from holdfast.core.record import Record
-from holdfast.core.store import Purgeable
+from holdfast.core.store import Purgeable, Purged
 from holdfast.errors import ConfigurationError
 
 _log = logging.getLogger("holdfast.stores")
@@ -32,6 +32,10 @@ class Purging:
     ``alone``
         Called with the time, it tells inside of a ``with`` whether no other process is purging,
         and keeps others from it meanwhile. Not needed where purging at once does no harm.
+    ``some``
+        Called with the time and a number, it removes at most so many in little time, and tells
+        whether there may be more. Not needed where the store's ``purge`` takes little time, however
+        few it finds.
 
     Raises :exc:`ConfigurationError` if ``every`` is not positive.
     """
@@ -41,12 +45,14 @@ class Purging:
         store: Purgeable,
         every: timedelta | None,
         alone: Callable[[int], AbstractContextManager[bool]] | None = None,
+        some: Callable[[int, int], tuple[Purged, bool]] | None = None,
     ) -> None:
         if every is not None:
             check_duration("purge_every", every, "a timedelta above 0, or None for never")
         self._store = store
         self._every = float("inf") if every is None else every.total_seconds()
         self._alone = alone
+        self._some = some or self._purge_some
         self._due = float("inf") if every is None else 0.0
         self._lock = threading.Lock()
         self._lag = 0
@@ -78,10 +84,10 @@ class Purging:
         began = time.perf_counter()
         removed = lag = 0
         while removed < _MOST_ROWS and time.perf_counter() - began < _MOST_SECONDS:
-            purged = self._store.purge(now, limit=_BATCH)
+            purged, more = self._some(now, _BATCH)
             removed += purged.removed
             lag = max(lag, purged.lag)
-            if purged.removed < _BATCH:
+            if not more:
                 self._lag = 0
                 return
         if lag > self._lag > 0:
@@ -91,6 +97,10 @@ class Purging:
                 lag,
             )
         self._lag = lag
+
+    def _purge_some(self, now: int, most: int) -> tuple[Purged, bool]:
+        purged = self._store.purge(now, limit=most)
+        return purged, purged.removed == most
 
 
 def check_duration(name: str, value: Any, expected: str = "a timedelta above 0") -> None:

@@ -224,7 +224,7 @@ def _check_settings(prefix: Any, retire_replicas: Any) -> None:
     if not isinstance(prefix, str) or not prefix or not prefix.isprintable():
         message = f"prefix must be text that can be printed, as 'shop:', not {prefix!r}"
         raise ConfigurationError(message)
-    if not isinstance(retire_replicas, int) or retire_replicas < 0:
+    if type(retire_replicas) is not int or retire_replicas < 0:
         message = f"retire_replicas must be a whole number, at least 0, not {retire_replicas!r}"
         raise ConfigurationError(message)
 

@@ -104,13 +104,15 @@ def exchange(pool: ConnectionPool | Connections, commands: Sequence[Command]) ->
     try:
         connection.send_packed_command([b"".join([_packed(command) for command in commands])])
         answers: list[Any] = []
+        demoted = False
         for _ in commands:
             try:
                 answers.append(connection.read_response(disable_decoding=True))
             except ResponseError as refusal:
                 answers.append(refusal)
+                demoted = demoted or isinstance(refusal, ReadOnlyError)
         # Where it was a primary once, whoever connects anew finds the present one.
-        whole = not any(isinstance(answer, ReadOnlyError) for answer in answers)
+        whole = not demoted
     finally:
         if not whole:
             # Answers may still come over it that nobody waits for.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from redis import Redis
+from redis import Redis, SSLConnection
 from redis.backoff import ConstantBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -58,16 +58,22 @@ class RedisAddress:
             message = f"a {parts.scheme} URL needs a host: {parts.scheme}://localhost:6379"
             raise ConfigurationError(message)
         if not port:
-            message = (
-                f"no server has the port 0: leave :0 out of the {parts.scheme} URL, or mend it"
-            )
+            message = f"no server has the port 0: leave it out of the {parts.scheme} URL"
             raise ConfigurationError(message)
         cluster = parts.scheme.endswith("+cluster")
+        tls = parts.scheme.startswith("rediss")
+        if tls and cluster and not SSLConnection().check_hostname:
+            # Its clients of a cluster leave out the setting that would have it do so.
+            message = (
+                "in a cluster this redis-py does not check the names of servers, so that anybody"
+                " could stand in for them: pip install 'redis>=6'"
+            )
+            raise ConfigurationError(message)
         return cls(
             host=parts.hostname,
             port=port,
             db=_database(parts, cluster=cluster),
-            tls=parts.scheme.startswith("rediss"),
+            tls=tls,
             cluster=cluster,
             username=unquote(parts.username) if parts.username else None,
             password=unquote(parts.password) if parts.password else None,

@@ -15,12 +15,21 @@ from sqlalchemy import Engine, exc, text
 from holdfast.core.record import Record, SessionKey
 from holdfast.core.store import Purged
 from holdfast.errors import ConfigurationError, UnstorableValue
-from holdfast.stores.purging import Purging
+from holdfast.stores.purging import Purging, check_duration
 from holdfast.stores.sql_engine import engine_for, read_url
 from holdfast.stores.sql_failures import is_created_meanwhile, is_duplicate, what_it_means
-from holdfast.stores.sql_statements import USER_ID_BYTES, definitions, removal, statements
+from holdfast.stores.sql_statements import (
+    USER_ID_BYTES,
+    definitions,
+    postponement,
+    removal,
+    statements,
+)
 
 Rows = Sequence[Any]
+
+# Each session that is kept alive comes up once in its lifetime: more than what expires.
+_PUT_OFF_AT_ONCE = 500
 
 
 class SQLStore:
@@ -53,16 +62,14 @@ class SQLStore:
         timeout: timedelta = timedelta(seconds=2),
         purge_every: timedelta | None = timedelta(minutes=1),
     ) -> None:
-        if not re.fullmatch(r"[a-z_][a-z0-9_]{0,47}", table):
+        named: object = table
+        if not (isinstance(named, str) and re.fullmatch(r"[a-z_][a-z0-9_]{0,47}", named)):
             message = (
                 "table is a name of at most 48 lower-case letters, digits and underscores,"
                 f" not {table!r}"
             )
             raise ConfigurationError(message)
-        given: object = timeout
-        if not (isinstance(given, timedelta) and given > timedelta(0)):
-            message = f"timeout must be a timedelta above 0, not {given!r}"
-            raise ConfigurationError(message)
+        check_duration("timeout", timeout)
         if isinstance(where, Engine):
             self._engine: Engine = where.execution_options(isolation_level="AUTOCOMMIT")
         else:
@@ -147,6 +154,7 @@ class SQLStore:
 
         Of two that purge PostgreSQL at once, each removes other records.
         """
+        self._put_off(now)
         if self._family == "postgresql":
             gone = [row[0] for row in self._ask("purge", {"now": now, "limit": limit})]
             return Purged(removed=len(gone), lag=now - min(gone, default=now))
@@ -161,6 +169,15 @@ class SQLStore:
         """Return how many records could be purged, as ``Purgeable.count_expired``."""
         count: int = self._ask("count_expired", {"now": now})[0][0]
         return count
+
+    def _put_off(self, now: int) -> None:
+        """Set anew when those are looked at that are due and have not expired."""
+        values = {"now": now, "limit": _PUT_OFF_AT_ONCE}
+        if self._family == "postgresql":
+            self._run("put_off", values)
+        elif rows := self._ask("alive", values):
+            keys = sorted(bytes(row[0]) for row in rows)
+            self._execute(postponement(self._table, len(keys)), tuple(keys))
 
     def _ask(self, name: str, values: dict[str, Any]) -> Rows:
         return self._run(name, values)[0]
@@ -187,7 +204,7 @@ class SQLStore:
                 except BaseException:
                     connection.invalidate()
                     raise
-        except (exc.SQLAlchemyError, OSError) as error:
+        except (exc.SQLAlchemyError, OSError, RuntimeError) as error:
             means = what_it_means(error, self._table)
             if means is error:
                 raise

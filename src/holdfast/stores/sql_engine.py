@@ -59,6 +59,9 @@ def read_url(text: str) -> tuple[URL, dict[str, Any]]:
         if not value:
             message = f"the URL of the database names no {part}"
             raise ConfigurationError(message)
+    if url.port == 0:
+        message = "no server has the port 0: leave it out of the URL of the database"
+        raise ConfigurationError(message)
     given = parameters(text, [*_OF_STORE, *_OF_DRIVER])
     settings = {name: _OF_STORE[name](given.pop(name)) for name in _OF_STORE if name in given}
     return url.set(drivername=driver, query=given), settings

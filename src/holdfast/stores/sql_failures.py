@@ -46,7 +46,8 @@ def is_created_meanwhile(error: exc.DBAPIError) -> bool:
 def what_it_means(error: Exception, table: str) -> Exception:
     """Return what is to be raised for an error; the error itself if it is a bug.
 
-    ``error`` is one of SQLAlchemy's, or an OSError, which drivers let through here and there.
+    ``error`` is one of SQLAlchemy's, or an OSError or RuntimeError, which drivers let through here
+    and there.
     """
     if isinstance(error, exc.DBAPIError):
         code, said = code_of(error), _words(error)
@@ -58,6 +59,12 @@ def what_it_means(error: Exception, table: str) -> Exception:
         return StoreUnavailable("all connections to the database stayed in use for too long")
     elif isinstance(error, OSError):
         return StoreUnavailable(f"the connection to the database failed: {error}")
+    elif isinstance(error, RuntimeError) and "cryptography" in str(error):
+        # PyMySQL's, of the authentication that MySQL 8 has by default.
+        return ConfigurationError(
+            "to log in to this server PyMySQL needs cryptography: pip install 'pymysql[rsa]'; or"
+            " let the URL have sslmode=verify-full"
+        )
     return error
 
 

@@ -2,6 +2,10 @@
 
 All that is not a number is kept as bytes, texts in UTF-8: then no collation, character set or
 padding of a database can make two of them equal, and none is too short for a NUL.
+
+What expired is found by ``due``, a time that is never after ``expires``: it is set when a record is
+made or retired, and put off when it has come and the record has not expired. So what each request
+changes stands in no index, and PostgreSQL writes none for it (a "heap-only" update).
 """
 
 from __future__ import annotations
@@ -15,8 +19,9 @@ _COLUMNS = (
 )
 _STATEMENTS = {
     "load": "SELECT {columns} FROM {table} WHERE {key} = :key",
-    "create": "INSERT INTO {table} ({columns}) VALUES (:key, :secret, :previous, :previous_until,"
-    " :rotated, :ended, :data, :version, :created, :seen, :expires, :user_id, :client)",
+    "create": "INSERT INTO {table} ({columns}, due) VALUES (:key, :secret, :previous,"
+    " :previous_until, :rotated, :ended, :data, :version, :created, :seen, :expires, :user_id,"
+    " :client, :expires)",
     "save": "UPDATE {table} SET seen = GREATEST(seen, :seen),"
     " expires = GREATEST(expires, :expires), secret = :secret, previous = :previous,"
     " previous_until = :previous_until, rotated = :rotated, ended = :ended, data = :data,"
@@ -24,22 +29,28 @@ _STATEMENTS = {
     " WHERE {key} = :key AND version = :before AND ended = 0",
     "touch": "UPDATE {table} SET seen = GREATEST(seen, :seen),"
     " expires = GREATEST(expires, :expires) WHERE {key} = :key AND ended = 0",
-    "retire": "UPDATE {table} SET ended = :ended, expires = :expires, data = '', user_id = NULL,"
-    " secret = '', previous = '', client = '' WHERE {key} = :key AND ended = 0",
+    "retire": "UPDATE {table} SET ended = :ended, expires = :expires, due = :expires, data = '',"
+    " user_id = NULL, secret = '', previous = '', client = '' WHERE {key} = :key AND ended = 0",
     "by_user": "SELECT {without_data} FROM {table} WHERE user_id = :user_id AND ended = 0",
-    "count_expired": "SELECT COUNT(*) FROM {table} WHERE expires < :now",
+    "count_expired": "SELECT COUNT(*) FROM {table} WHERE due < :now AND expires < :now",
 }
 _POSTGRESQL = {
     "create": _STATEMENTS["create"] + " ON CONFLICT DO NOTHING",
     # With FOR UPDATE the inner query is run once, as that of a join need not be.
-    "purge": "WITH expired AS (SELECT key FROM {table} WHERE expires < :now ORDER BY expires"
-    " LIMIT :limit FOR UPDATE SKIP LOCKED) DELETE FROM {table} USING expired"
+    "put_off": "WITH alive AS (SELECT key FROM {table} WHERE due < :now AND expires >= :now"
+    " ORDER BY due LIMIT :limit FOR UPDATE SKIP LOCKED) UPDATE {table} SET due = expires"
+    " FROM alive WHERE {table}.key = alive.key",
+    "purge": "WITH expired AS (SELECT key FROM {table} WHERE due < :now AND expires < :now"
+    " ORDER BY due LIMIT :limit FOR UPDATE SKIP LOCKED) DELETE FROM {table} USING expired"
     " WHERE {table}.key = expired.key RETURNING {table}.expires",
 }
 _MYSQL = {
-    "expired": "SELECT {key}, expires FROM {table} WHERE expires < :now"
-    " ORDER BY expires LIMIT :limit",
+    "alive": "SELECT {key} FROM {table} WHERE due < :now AND expires >= :now"
+    " ORDER BY due LIMIT :limit",
+    "expired": "SELECT {key}, expires FROM {table} WHERE due < :now AND expires < :now"
+    " ORDER BY due LIMIT :limit",
 }
+_PUT_OFF = "UPDATE {table} FORCE INDEX (PRIMARY) SET due = expires WHERE `key` IN ({keys})"
 _REMOVAL = "DELETE {table} FROM {table} FORCE INDEX (PRIMARY) WHERE `key` IN ({keys})"
 
 _NUMBERS = """
@@ -47,6 +58,7 @@ _NUMBERS = """
   created BIGINT NOT NULL,
   seen BIGINT NOT NULL,
   expires BIGINT NOT NULL,
+  due BIGINT NOT NULL,
   rotated BIGINT NOT NULL,
   previous_until BIGINT NOT NULL,
   ended BIGINT NOT NULL,"""
@@ -58,9 +70,9 @@ _POSTGRESQL_DEFINITIONS = (
   user_id BYTEA,
   client BYTEA NOT NULL,
   data BYTEA NOT NULL
-)""",
-    "CREATE INDEX IF NOT EXISTS {table}_expires ON {table} (expires)",
-    "CREATE INDEX IF NOT EXISTS {table}_user_id ON {table} (user_id) WHERE user_id IS NOT NULL",
+) WITH (fillfactor = 85)""",
+    "CREATE INDEX IF NOT EXISTS {name}_due ON {table} (due)",
+    "CREATE INDEX IF NOT EXISTS {name}_user_id ON {table} (user_id) WHERE user_id IS NOT NULL",
 )
 _MYSQL_DEFINITIONS = (
     """CREATE TABLE IF NOT EXISTS {table} (
@@ -70,8 +82,8 @@ _MYSQL_DEFINITIONS = (
   user_id VARBINARY({user_id_bytes}),
   client BLOB NOT NULL,
   data LONGBLOB NOT NULL,
-  INDEX {table}_expires (expires),
-  INDEX {table}_user_id (user_id)
+  INDEX {name}_due (due),
+  INDEX {name}_user_id (user_id)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC""",
 )
 
@@ -79,22 +91,28 @@ _MYSQL_DEFINITIONS = (
 def definitions(family: str, table: str) -> tuple[str, ...]:
     """Return the statements that make the table and its indexes, unless they are there."""
     kept = _POSTGRESQL_DEFINITIONS if family == "postgresql" else _MYSQL_DEFINITIONS
-    names = {"table": table, "numbers": _NUMBERS, "user_id_bytes": USER_ID_BYTES}
+    names = {
+        "table": _quoted(family, table),
+        "name": table,
+        "numbers": _NUMBERS,
+        "user_id_bytes": USER_ID_BYTES,
+    }
     return tuple(template.format_map(names) for template in kept)
 
 
 def statements(family: str, table: str) -> dict[str, str]:
     """Return a statement for each operation, by its name, with parameters as ``:name``.
 
-    Rows have the columns in the order of a record's fields in ``_COLUMNS``. ``purge`` is one
-    statement on PostgreSQL, and two on MySQL: ``expired``, and what ``removal`` returns.
+    Rows have the columns in the order of a record's fields in ``_COLUMNS``. On PostgreSQL
+    ``put_off`` and ``purge`` do that; MySQL has ``alive`` and ``expired``, which find rows, and
+    what ``postponement`` and ``removal`` return.
     """
     postgresql = family == "postgresql"
     # In MySQL it is a word of the language.
     key = "key" if postgresql else "`key`"
     nothing = "CAST('' AS BYTEA)" if postgresql else "CAST('' AS BINARY)"
     names = {
-        "table": table,
+        "table": _quoted(family, table),
         "key": key,
         "columns": _COLUMNS.format(key=key, data="data"),
         "without_data": _COLUMNS.format(key=key, data=nothing),
@@ -103,11 +121,24 @@ def statements(family: str, table: str) -> dict[str, str]:
     return {name: template.format_map(names) for name, template in said.items()}
 
 
+def postponement(table: str, count: int) -> str:
+    """Return what puts off, in MySQL, when rows of ``count`` keys are looked at again."""
+    return _of_keys(_PUT_OFF, table, count)
+
+
 def removal(table: str, count: int) -> str:
     """Return what removes rows by ``count`` keys from MySQL, where they expired before a time.
 
     By keys it takes locks in the order in which all other operations do, so that there are no
     deadlocks. Left to choose, the server might read, and so lock, the whole table.
     """
-    keys = ", ".join(["%s"] * count)
-    return _REMOVAL.format(table=table, keys=keys) + " AND expires < %s"
+    return _of_keys(_REMOVAL, table, count) + " AND expires < %s"
+
+
+def _of_keys(template: str, table: str, count: int) -> str:
+    return template.format(table=_quoted("mysql", table), keys=", ".join(["%s"] * count))
+
+
+def _quoted(family: str, table: str) -> str:
+    """Return a table's name as it may stand in a statement, also where it is a word of SQL."""
+    return f'"{table}"' if family == "postgresql" else f"`{table}`"

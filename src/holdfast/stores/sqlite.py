@@ -28,8 +28,8 @@ _COLUMNS = (
 )
 _LOAD = f"SELECT {_COLUMNS}, data FROM session WHERE key = ?"  # noqa: S608  # all of it is ours
 _CREATE = (
-    f"INSERT INTO session ({_COLUMNS}, data)"  # noqa: S608  # as above
-    f" VALUES ({', '.join('?' * 13)}) ON CONFLICT (key) DO NOTHING"
+    f"INSERT INTO session ({_COLUMNS}, data, due)"  # noqa: S608  # as above
+    f" VALUES ({', '.join('?' * 14)}) ON CONFLICT (key) DO NOTHING"
 )
 # A column that is named has its index written, whether it changes or not. Few saves change the
 # user, and those that don't take a quarter less time so.
@@ -45,16 +45,18 @@ _TOUCH = (
     "UPDATE session SET seen = max(seen, ?), expires = max(expires, ?) WHERE key = ? AND ended = 0"
 )
 _RETIRE = (
-    "UPDATE session SET ended = ?, expires = ?, secret = x'', previous = x'', user_id = NULL,"
-    " client = '', data = x'' WHERE key = ? AND ended = 0"
+    "UPDATE session SET ended = ?, expires = ?, due = ?, secret = x'', previous = x'',"
+    " user_id = NULL, client = '', data = x'' WHERE key = ? AND ended = 0"
 )
 _BY_USER = f"SELECT {_COLUMNS}, x'' FROM session WHERE user_id = ?"  # noqa: S608  # as above
-_OLDEST = "SELECT min(expires) FROM session"
+_DUE = "(SELECT rowid FROM session WHERE due < ? ORDER BY due LIMIT ?)"
+_OLDEST = f"SELECT count(*), min(expires) FROM session WHERE rowid IN {_DUE}"  # noqa: S608  # as above
 _PURGE = (
-    "DELETE FROM session WHERE rowid IN"
-    " (SELECT rowid FROM session WHERE expires < ? ORDER BY expires LIMIT ?)"
+    "DELETE FROM session WHERE rowid IN (SELECT rowid FROM session"  # noqa: S608  # as above
+    f" WHERE rowid IN {_DUE} AND expires < ? LIMIT ?)"
 )
-_COUNT_EXPIRED = "SELECT count(*) FROM session WHERE expires < ?"
+_PUT_OFF = f"UPDATE session SET due = expires WHERE rowid IN {_DUE} AND expires >= ?"  # noqa: S608  # as above
+_COUNT_EXPIRED = "SELECT count(*) FROM session WHERE due < ? AND expires < ?"
 # Who purges says so for as long; who died while purging is waited for no longer.
 _CLAIM_SECONDS = 10
 _CLAIM = "UPDATE purging SET since = ? WHERE abs(since - ?) > ?"
@@ -84,9 +86,9 @@ class SQLiteStore:
         purge_every: timedelta | None = timedelta(minutes=1),
     ) -> None:
         check_duration("timeout", timeout)
-        self._purging = Purging(self, purge_every, self._alone)
+        self._purging = Purging(self, purge_every, self._alone, self._purge_some)
         self.path = sqlite_file.checked(path)
-        self._connections = Connections(self.path, timeout.total_seconds())
+        self._connections = Connections(self.path, timeout.total_seconds(), sqlite_file.prepare)
         sqlite_file.prepare(self.path, self._connections)
 
     @classmethod
@@ -130,6 +132,7 @@ class SQLiteStore:
             None if ended else record.user_id,
             record.client,
             b"" if ended else record.data,
+            record.expires,
         )
         if not self._connections.write(_CREATE, values, durable=ended):
             return False
@@ -163,31 +166,42 @@ class SQLiteStore:
 
     def retire(self, key: SessionKey, *, ended: int, expires: int) -> bool:
         """Make a tombstone of a live record, on the disk; return whether there was one."""
-        return bool(self._connections.write(_RETIRE, (ended, expires, key), durable=True))
+        values = ended, expires, expires, key
+        return bool(self._connections.write(_RETIRE, values, durable=True))
 
     def by_user(self, user_id: str) -> list[Record]:
         """Return the live records of a user, without their data."""
         return [_record(row) for row in self._connections.read(_BY_USER, (user_id,))]
 
     def purge(self, now: int, *, limit: int = 500) -> Purged:
-        """Remove at most ``limit`` records that expired before ``now``, the oldest first."""
-        [[oldest]] = self._connections.read(_OLDEST)
-        removed = 0
-        while removed < limit:
+        """Remove at most ``limit`` records that expired before ``now``."""
+        removed = lag = 0
+        more = True
+        while more and removed < limit:
             began = time.monotonic()
-            batch = min(_BATCH, limit - removed)
-            count = self._connections.write(_PURGE, (now, batch))
-            removed += count
-            if count < batch:
-                break
-            if removed < limit:
+            purged, more = self._purge_some(now, limit - removed)
+            removed += purged.removed
+            lag = max(lag, purged.lag)
+            if more and removed < limit:
                 # Others wait in pauses: without one of ours they would not get in between.
                 time.sleep(time.monotonic() - began)
-        return Purged(removed=removed, lag=now - oldest if removed and oldest is not None else 0)
+        return Purged(removed=removed, lag=lag)
+
+    def _purge_some(self, now: int, most: int) -> tuple[Purged, bool]:
+        """Look at some that are due; return what was removed, and whether more may be due."""
+        write = self._connections.write
+        [[seen, oldest]] = self._connections.read(_OLDEST, (now, _BATCH))
+        removed = 0
+        if seen and oldest < now:
+            removed = write(_PURGE, (now, _BATCH, now, most))
+        if removed < seen:
+            write(_PUT_OFF, (now, _BATCH, now))
+        purged = Purged(removed=removed, lag=now - oldest if removed else 0)
+        return purged, seen == _BATCH or removed == most
 
     def count_expired(self, now: int) -> int:
         """Return how many records could be purged at ``now``."""
-        [[count]] = self._connections.read(_COUNT_EXPIRED, (now,))
+        [[count]] = self._connections.read(_COUNT_EXPIRED, (now, now))
         return int(count)
 
     def close(self) -> None:

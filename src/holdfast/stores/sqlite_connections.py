@@ -13,17 +13,22 @@ new connections there is as dangerous as to use the old ones. So all are closed 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from urllib.parse import quote
 
 from holdfast.errors import StoreUnavailable
+from holdfast.stores.sqlite_watch import Watch
+
+_log = logging.getLogger("holdfast.stores")
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.01
 # At a million sessions reading by memory map takes a third less time; that of pages in the log
@@ -65,10 +70,17 @@ class Connections:
 
     ``timeout``
         Seconds after which a statement that other processes or threads keep waiting gives up.
+    ``prepare``
+        Called with the path and connections of their own when another file has the name, before
+        that is used; what it raises is raised by each statement then.
     """
 
-    def __init__(self, path: Path, timeout: float) -> None:
+    def __init__(
+        self, path: Path, timeout: float, prepare: Callable[[Path, Connections], None]
+    ) -> None:
         self._path = path
+        self._prepare = prepare
+        self._watch = Watch(path)
         # Without mode=rw a file that someone removed would be made again, empty.
         self._uri = f"file:{quote(str(path))}?mode=rw"
         self._timeout = timeout
@@ -77,19 +89,29 @@ class Connections:
         _followed[id(self)] = self
 
     def _begin(self) -> None:
-        self._local = threading.local()
         self._registering = threading.Lock()
+        self._looking = threading.Lock()
         # SQLite lets one write at a time: threads queue here, only processes wait in pauses.
         self._writing = threading.Lock()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        # Connections that are in use meanwhile are closed when they are not.
+        self._local = threading.local()
         self._durable = self._register(_Connection(durable=True))
 
     def read(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
         """Run a statement that reads; return its rows."""
         connection = self._of_this_thread()
+        if connection.opened is None or monotonic() >= self._watch.due:
+            self._look()
+            connection = self._of_this_thread()
         with connection.lock:
             opened = connection.opened or self._open(connection)
-            rows: list[Any] = self._run(opened, sql, values).fetchall()
-            return rows
+            try:
+                return opened.execute(sql, values).fetchall()
+            except sqlite3.Error as error:
+                return self._try_again(error, opened, sql, values).fetchall()
 
     def write(
         self, sql: str, values: Sequence[Any] = (), *, durable: bool = False, wait: bool = True
@@ -101,22 +123,28 @@ class Connections:
         ``wait``
             Whether to wait while others write.
         """
-        timeout = self._timeout if wait else 0
-        deadline = time.monotonic() + timeout
+        now = monotonic()
         connection = self._durable if durable else self._of_this_thread()
+        if connection.opened is None or now >= self._watch.due:
+            self._look()
+            connection = self._durable if durable else self._of_this_thread()
+        timeout = self._timeout if wait else 0
         if not self._writing.acquire(timeout=timeout):
             raise StoreUnavailable(self._too_busy())
         try:
             with connection.lock:
                 opened = connection.opened or self._open(connection)
-                return self._run(opened, sql, values, deadline).rowcount
+                try:
+                    return opened.execute(sql, values).rowcount
+                except sqlite3.Error as error:
+                    return self._try_again(error, opened, sql, values, now + timeout).rowcount
         finally:
             self._writing.release()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Give a new connection inside of a transaction that writes, for several statements."""
-        deadline = time.monotonic() + self._timeout
+        deadline = monotonic() + self._timeout
         connection = self._register(_Connection(durable=True))
         with connection.lock:
             opened = self._open(connection)
@@ -175,6 +203,33 @@ class Connections:
             own = self._local.connection = self._register(_Connection())
         return own
 
+    def _look(self) -> None:
+        if not self._looking.acquire(timeout=self._timeout):
+            raise StoreUnavailable(self._too_busy())
+        try:
+            if self._watch.look():
+                self._begin_with_another_file()
+        finally:
+            self._looking.release()
+
+    def _begin_with_another_file(self) -> None:
+        watch = Watch(self._path)
+        if any(connection.opened for connection in list(self._connections)):
+            try:
+                self._watch.remove_log()
+            except OSError as error:
+                msg = f"the log of the file that was {self._path} can't be removed: {error}"
+                raise StoreUnavailable(msg) from error
+        with contextlib.closing(Connections(self._path, self._timeout, self._prepare)) as theirs:
+            self._prepare(self._path, theirs)
+        self._watch = watch
+        self._let_go()
+        _log.warning(
+            "%s is another file than before, and used from now on; what was written to the one"
+            " before since then is lost",
+            self._path,
+        )
+
     def _register(self, connection: _Connection) -> _Connection:
         with self._registering:
             self._connections.add(connection)
@@ -190,9 +245,11 @@ class Connections:
         try:
             self._run(opened, f"PRAGMA synchronous = {'FULL' if connection.durable else 'NORMAL'}")
             self._run(opened, f"PRAGMA mmap_size = {_MMAP_BYTES}")
+            self._run(opened, "PRAGMA user_version")  # which opens the log
         except BaseException:
             connection.close()
             raise
+        self._watch.note_log()
         return opened
 
     def _run(
@@ -205,21 +262,31 @@ class Connections:
         try:
             return connection.execute(sql, values)
         except sqlite3.Error as error:
-            if code_of(error) not in _BUSY:
-                raise self._unavailable(error) from error
+            return self._try_again(error, connection, sql, values, deadline)
+
+    def _try_again(
+        self,
+        error: sqlite3.Error,
+        connection: sqlite3.Connection,
+        sql: str,
+        values: Sequence[Any],
+        deadline: float | None = None,
+    ) -> sqlite3.Cursor:
+        if code_of(error) not in _BUSY:
+            raise self._unavailable(error) from error
         if deadline is None:
-            deadline = time.monotonic() + self._timeout
+            deadline = monotonic() + self._timeout
         # SQLite's own way of waiting begins with 1 ms and goes on to 100: too long for what others
         # do in 50 µs, and too uneven.
         pause = _FIRST_PAUSE
-        while (left := deadline - time.monotonic()) > 0:
+        while (left := deadline - monotonic()) > 0:
             time.sleep(min(pause, left))
             pause = min(pause * 2, _LONGEST_PAUSE)
             try:
                 return connection.execute(sql, values)
-            except sqlite3.Error as error:
-                if code_of(error) not in _BUSY:
-                    raise self._unavailable(error) from error
+            except sqlite3.Error as again:
+                if code_of(again) not in _BUSY:
+                    raise self._unavailable(again) from again
         raise StoreUnavailable(self._too_busy())
 
     def _too_busy(self) -> str:

@@ -17,6 +17,8 @@ APPLICATION_ID = 0x484F4C44
 VERSION = 1
 
 # The data stand last: what is before them is read without the pages that long ones continue on.
+# An index on ``expires`` would be written with each request. ``due`` is when it was at first, or
+# when a purge last looked: never later than ``expires``, and a purge looks at what is due.
 _SCHEMA = (
     """CREATE TABLE session (
         key BLOB NOT NULL UNIQUE,
@@ -25,6 +27,7 @@ _SCHEMA = (
         created INTEGER NOT NULL,
         seen INTEGER NOT NULL,
         expires INTEGER NOT NULL,
+        due INTEGER NOT NULL,
         rotated INTEGER NOT NULL,
         previous BLOB NOT NULL,
         previous_until INTEGER NOT NULL,
@@ -33,12 +36,16 @@ _SCHEMA = (
         client TEXT NOT NULL,
         data BLOB NOT NULL
     )""",
-    "CREATE INDEX session_expires ON session (expires)",
+    "CREATE INDEX session_due ON session (due)",
     "CREATE INDEX session_user ON session (user_id) WHERE user_id IS NOT NULL",
     "CREATE TABLE purging (since INTEGER NOT NULL)",
     "INSERT INTO purging VALUES (0)",
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {VERSION}",
+)
+_IN_MEMORY = (
+    "SQLite's :memory: is lost with its connection; for sessions in memory use memory://, or"
+    " MemoryStore"
 )
 
 
@@ -48,8 +55,7 @@ def path_of(url: str, folder: Path | None) -> Path:
     Raises :exc:`ConfigurationError` where there is none, or a host.
     """
     if ":memory:" in url:
-        msg = "SQLite's :memory: is lost with its connection; for sessions in memory use memory://"
-        raise ConfigurationError(msg)
+        raise ConfigurationError(_IN_MEMORY)
     parts = urlsplit(url)
     path = unquote(parts.path.removeprefix("/"))
     if parts.netloc:
@@ -84,7 +90,15 @@ def checked(path: str | Path) -> Path:
 
     Raises :exc:`ConfigurationError` if not.
     """
+    if not isinstance(path, str | Path):
+        msg = f"the path of the sessions' file must be text or a Path, not {type(path).__name__}"
+        raise ConfigurationError(msg)
+    if str(path) == ":memory:":
+        raise ConfigurationError(_IN_MEMORY)
     file = Path(path).absolute()
+    if os.name == "posix" and file.root == "//":
+        # To SQLite what follows two slashes is a host.
+        file = Path("/", *file.parts[1:])
     if not file.parent.is_dir():
         msg = f"the folder {file.parent} of the sessions' file does not exist; make it first"
         raise ConfigurationError(msg)
@@ -92,6 +106,9 @@ def checked(path: str | Path) -> Path:
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
         msg = f"the sessions' file {file} can't be opened for writing: {error.strerror}"
+        raise ConfigurationError(msg) from error
+    except ValueError as error:
+        msg = f"{str(file)!r} can't be the path of a file: {error}"
         raise ConfigurationError(msg) from error
     # The log and its index are made and removed beside the file.
     if not os.access(file.parent, os.W_OK | os.X_OK):
@@ -109,12 +126,18 @@ def prepare(path: Path, connections: Connections) -> None:
         if _header(connections.read) != (APPLICATION_ID, VERSION):
             with connections.transaction() as connection:
                 _make_tables(path, connection)
-        connections.read("PRAGMA journal_mode = WAL")
+        mode = connections.read("PRAGMA journal_mode = WAL")
     except StoreUnavailable as error:
         if getattr(error.__cause__, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB:
             msg = f"{path} is not a database of SQLite; give the sessions a file of their own"
             raise ConfigurationError(msg) from error
         raise
+    if mode != [("wal",)]:
+        msg = (
+            f"the file system of {path} has no shared memory for SQLite's log, as those of a"
+            " network; put the sessions' file on a local disk"
+        )
+        raise ConfigurationError(msg)
 
 
 def _make_tables(path: Path, connection: sqlite3.Connection) -> None:

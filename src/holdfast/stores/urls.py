@@ -34,10 +34,14 @@ def parameters(url: str, known: Collection[str]) -> dict[str, str]:
 
 def whole_number(name: str, value: str) -> int:
     """Return a parameter that is a positive whole number."""
-    if not (value.isascii() and value.isdigit()) or int(value) < 1:
-        msg = f"{name} in the URL of a store must be a positive whole number, not {value!r}"
+    try:
+        number = int(value) if value.isascii() and value.isdigit() else 0
+    except ValueError:  # Python reads no more than 4,300 digits
+        number = 0
+    if number < 1:
+        msg = f"{name} in the URL of a store must be a positive whole number, not {value[:100]!r}"
         raise ConfigurationError(msg)
-    return int(value)
+    return number
 
 
 def duration(name: str, value: str) -> timedelta:
