@@ -227,3 +227,25 @@ def test_a_user_that_came_is_whose_the_session_is():
     outcome = server.commit(session)
     assert server.contents(outcome.token) == {"a": 1, "user_id": "bob"}
     assert server.record(outcome.token).user_id == "bob"
+
+
+def test_a_user_who_is_applied_is_applied_once():
+    """The user that a request saw after `apply` is the one that is stored."""
+    server = Server()
+    cookie = server.stored(user_id=5, a=1)
+    session = server.request(cookie)
+    assert session.apply("user_id", lambda user: user + 1, 0) == 6
+    outcome = server.commit(session)
+    assert server.contents(outcome.token) == {"user_id": 6}
+    assert server.record(outcome.token).user_id == "6"
+
+
+def test_other_user_keys_than_when_it_was_stored():
+    """A session whose user is read from other keys than before gets a new token when written."""
+    server = Server()
+    cookie = server.stored(owner="ada")
+    server.engine.users.keys = ("owner",)
+    outcome = server.visit(cookie, write(b=2))
+    assert is_set(outcome)
+    assert server.record(outcome.token).user_id == "ada"
+    assert server.contents(outcome.token) == {"owner": "ada", "b": 2}

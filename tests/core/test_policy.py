@@ -140,3 +140,13 @@ def test_a_secret_is_replaced_when_it_is_old(age, due):
     """A renewal is due when the secret is so old, or never."""
     assert Terms(idle=3600, renew_every=100).is_renewal_due(1000, 1000 + age) is due
     assert not Terms(idle=3600).is_renewal_due(1000, 1000 + age)
+
+
+def test_what_a_policy_comes_to():
+    """Activity is noted each minute or tenth of the lifetime; grace covers a request's way back."""
+    terms = Policy(in_flight=timedelta(seconds=50)).terms(idle=3600, touched=True)
+    assert (terms.idle, terms.in_flight, terms.grace, terms.touch_every) == (3600, 50, 25, 60)
+    terms = Policy().terms(idle=100, touched=True)
+    assert (terms.in_flight, terms.grace, terms.touch_every) == (10, 10, 10)
+    assert Policy().terms(idle=1, touched=True).touch_every == 1
+    assert Policy().terms(idle=3600, touched=False).touch_every is None

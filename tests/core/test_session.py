@@ -18,6 +18,7 @@ from signed_cookies import FLAT, NESTED, make_codec, opened
 from values import CONTENTS, SCALARS, exact, examples
 
 from holdfast import SessionUnavailable
+from holdfast.core import loading
 from holdfast.core.session import FIXED, NullSession, Session
 
 
@@ -679,3 +680,13 @@ def test_a_subclass_may_have_defaults():
     session = Named.unopened(Recorder({"a": 1}), "token")
     assert session["theme"] == "dark"
     assert session["a"] == 1
+
+
+def test_a_forked_process_can_load_sessions():
+    """A lock that another thread held when a process was forked is made anew in that process."""
+    held = loading.lock()
+    with held:
+        loading.renew()
+        assert loading.lock() is not held
+        with loading.lock():
+            pass

@@ -70,6 +70,11 @@ def judge(token: Token, record: Record | None, arrived: int) -> str:
     return LATE if arrived - died <= IN_FLIGHT else UNKNOWN
 
 
+def _was_lost(token: Token | None, record: Record) -> bool:
+    """Return whether the answer with the current secret was lost: long unused, the older comes."""
+    return token is not None and token.digest == record.previous and record.previous_until == 0
+
+
 def is_open(token: Token, record: Record | None, arrived: int) -> bool:
     """Return whether a token opens a live record."""
     if record is None or record.ended:
@@ -138,7 +143,7 @@ def of_operation(
     if before is None:
         yield from _of_creating(point, after, holds)
     else:
-        renewing = renewing or point.request.kind.renews
+        renewing = renewing or point.request.kind.renews or _was_lost(point.request.token, before)
         yield from _of_saving(point, before, after, holds, renewing=renewing)
 
 

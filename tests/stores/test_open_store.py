@@ -65,6 +65,13 @@ class TestSQLite:
         assert store.path == tmp_path / "sessions.db"
         assert not (tmp_path / "unused").exists()
 
+    @pytest.mark.parametrize("slashes", ["/", "//", "///"])
+    def test_more_slashes(self, opened, tmp_path, slashes):
+        """Slashes that are too many are left out."""
+        store = opened(f"sqlite:///{slashes}{tmp_path}/sessions.db")
+        assert store.path == tmp_path / "sessions.db"
+        assert store.create(a_record())
+
     def test_parameters(self, opened, tmp_path):
         """``purge_every`` is in seconds or never, ``timeout`` in seconds."""
         store = opened("sqlite:///a.db?purge_every=7.5&timeout=2", folder=tmp_path)
@@ -124,10 +131,12 @@ class TestMemory:
         assert isinstance(open_store("memory://"), MemoryStore)
         assert open_store("memory://?max_sessions=7")._max_sessions == 7
 
-    @pytest.mark.parametrize("value", ["0", "-1", "many", "1.5", "\N{SUPERSCRIPT TWO}"])
+    @pytest.mark.parametrize("value", ["0", "-1", "many", "1.5", "9" * 5000, "\N{SUPERSCRIPT TWO}"])
     def test_a_bound_that_is_none(self, value):
         """A bound is a positive whole number."""
-        assert "max_sessions" in refusal(f"memory://?max_sessions={value}")
+        message = refusal(f"memory://?max_sessions={value}")
+        assert "max_sessions" in message
+        assert len(message) < 300
 
     @pytest.mark.parametrize("url", ["memory://host", "memory:///path", "memory://?purge_every=5"])
     def test_nothing_else(self, url):
@@ -140,6 +149,11 @@ class TestSchemes:
     def test_no_text(self, url):
         """What is no text is refused; the message shows a URL that is."""
         assert "must be text, such as 'sqlite:///sessions.db', not" in refusal(url)
+
+    @pytest.mark.parametrize("folder", [5, b"instance"])
+    def test_a_folder_that_is_none(self, folder):
+        """A folder is text or a Path."""
+        assert "must be text or a Path" in refusal("sqlite:///a.db", folder=folder)
 
     @pytest.mark.parametrize(
         ("url", "near"),

@@ -234,8 +234,8 @@ class TestProcesses:
         store = SQLiteStore(tmp_path / "sessions.db", purge_every=NEVER)
         with store._connections.transaction() as connection:
             connection.executemany(
-                "INSERT INTO session VALUES (randomblob(32), x'', 1, 1, 1, 5, 1, x'', 0, 0, NULL,"
-                " '', randomblob(300))",
+                "INSERT INTO session VALUES (randomblob(32), x'', 1, 1, 1, 5, 5, 1, x'', 0, 0,"
+                " NULL, '', randomblob(300))",
                 [()] * 20_000,
             )
         other = SQLiteStore(tmp_path / "sessions.db", purge_every=NEVER)

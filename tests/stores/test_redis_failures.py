@@ -521,7 +521,7 @@ def test_a_url_is_read_whole():
     store = RedisStore.from_url(
         "rediss://ada:p%40ss@host:7000/3?prefix=shop%3A&timeout=1.5&retire_replicas=2"
     )
-    connection = store._wire._pool().connection_kwargs
+    connection = store._wire._connect().connection_pool.connection_kwargs
     expected = {
         "host": "host", "port": 7000, "db": 3, "username": "ada", "password": "p@ss",
         "socket_timeout": 1.5, "socket_connect_timeout": 1.5,

@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import secrets
+import time
 import traceback
 from dataclasses import replace
 from datetime import timedelta
@@ -15,6 +16,7 @@ from sqlalchemy import create_engine, event, text
 from urls import url_of
 
 from holdfast import ConfigurationError, StoreUnavailable, UnstorableValue
+from holdfast.core.store import Purged
 from holdfast.stores import open_store
 from holdfast.stores.sql import SQLStore
 from holdfast.testing import (
@@ -100,12 +102,92 @@ def test_an_operation_is_a_statement(store, said):
         assert len(said) == 1
 
 
-def test_purging_is_one_statement_or_two(store, said):
-    """Purging is one statement on PostgreSQL, and two on MariaDB."""
-    assert store.create(a_record(expires=1))
+def test_purging_is_a_few_statements(store, said):
+    """Purging is two statements on PostgreSQL, and at most four on MariaDB."""
+    expired, alive = a_record(expires=1), a_record(expires=1)
+    assert store.create(expired)
+    assert store.create(alive)
+    assert store.touch(alive.key, seen=1, expires=9)
     said.clear()
     assert store.purge(2).removed == 1
-    assert len(said) == (1 if store._family == "postgresql" else 2)
+    assert len(said) == (2 if store._family == "postgresql" else 4)
+
+
+def test_what_is_kept_alive_is_looked_at_once_in_a_lifetime(url):
+    """A purge passes over what was kept alive, and meets it again only when that too is over."""
+    with a_store(url) as store:
+        touched, saved, ended = [a_record(seen=5, expires=10) for _ in range(3)]
+        for record in (touched, saved, ended):
+            assert store.create(record)
+        assert store.touch(touched.key, seen=9, expires=100)
+        assert store.save(replace(saved, version=2, seen=9, expires=200))
+        assert store.retire(ended.key, ended=7, expires=9)
+
+        def due():
+            rows = store._execute(f"SELECT due FROM {store._table}")[0]
+            return sorted(row[0] for row in rows)
+
+        assert due() == [9, 10, 10]
+        assert store.count_expired(10) == 1
+        assert store.purge(10) == Purged(removed=1, lag=1)
+        assert due() == [10, 10]
+        assert store.purge(50) == Purged(removed=0)
+        assert due() == [100, 200]
+        assert store.count_expired(101) == 1
+        assert store.purge(101) == Purged(removed=1, lag=1)
+        assert store.load(touched.key) is None
+        assert store.load(saved.key).expires == 200
+
+
+def test_a_save_and_a_touch_write_no_index():
+    """On PostgreSQL what a request changes of a session, nobody's or a user's, is in no index."""
+    with a_store(url_of("HOLDFAST_TEST_POSTGRESQL")) as store:
+        records = [a_record(data=b"x" * 300, user_id=user) for user in (None, "ada") * 200]
+        for record in records:
+            assert store.create(record)
+            later = {"seen": record.seen + 1, "expires": record.expires + 1}
+            assert store.save(replace(record, version=2, **later, rotated=record.seen + 1))
+            assert store.touch(record.key, seen=record.seen + 9, expires=record.expires + 9)
+        counts = (
+            "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables"
+            f" WHERE relname = '{store._table}'"
+        )
+        deadline = time.monotonic() + 15
+        while (found := store._execute(counts)[0][0])[0] < 800 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        updates, without_index = found
+        assert updates == 800
+        assert without_index > 700
+
+
+@pytest.mark.parametrize("table", ["order", "user", "select", "table", "key"])
+def test_a_table_whose_name_is_a_word_of_sql(url, table):
+    """A table may be called what it likes of the characters that are allowed."""
+    store = SQLStore(url, table=table, purge_every=None)
+    try:
+        store.create_tables()
+        store.create_tables()
+        record = a_record(user_id="ada", expires=5)
+        assert store.create(record)
+        assert store.touch(record.key, seen=record.seen, expires=7)
+        assert store.save(replace(record, version=2))
+        assert len(store.by_user("ada")) == 1
+        assert store.purge(6).removed == 0
+        assert store.retire(record.key, ended=5, expires=5)
+        assert store.purge(6).removed == 1
+    finally:
+        quote = '"' if store._family == "postgresql" else "`"
+        store._execute(f"DROP TABLE IF EXISTS {quote}{table}{quote}")
+        store.close()
+
+
+@pytest.mark.parametrize(
+    "table", [None, "", b"sessions", 5, 'a"b', "a`b", "a.b", "a b", "é", "a\n"]
+)
+def test_names_of_tables_that_are_refused(table):
+    """What is no name of plain characters is refused, so that none has to be escaped."""
+    with pytest.raises(ConfigurationError, match="table"):
+        SQLStore("postgresql://me@host/app", table=table)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +253,7 @@ def test_its_indexes_are_used(url):
         }.items():
             sql, arguments = store._statements[name].with_values(values)
             plan = str(store._execute(f"EXPLAIN {sql}", arguments)[0])
-            assert f"{store._table}_{'user_id' if name == 'by_user' else 'expires'}" in plan
+            assert f"{store._table}_{'user_id' if name == 'by_user' else 'due'}" in plan
 
 
 def make_tables(url, table, barrier):
@@ -382,6 +464,7 @@ def test_schemes(scheme):
         ("mysql+mysqldb://me:hush@host/app", r"mysql\+mysqldb"),
         ("postgresql://me:hush@/app", "no host"),
         ("postgresql://host/app", "no user"),
+        ("postgresql://me:hush@host:0/app", "port 0"),
         ("mysql://me:hush@host", "no database"),
         ("mysql://me:hush@host/", "no database"),
         ("postgresql://me:hush@host:port/app", "can't be read"),

@@ -477,3 +477,46 @@ def test_connections_after_a_fork(server, store):
     assert int(told) not in ids
     assert len(ids) == 1
     assert connection_id() in ids
+
+
+def hello_of_mysql(connection):
+    """Greet as MySQL 8 does, and ask for the password as it does without TLS."""
+
+    def say(number, said):
+        connection.sendall(len(said).to_bytes(3, "little") + bytes([number]) + said)
+
+    plugin = b"caching_sha2_password\0"
+    # PLUGIN_AUTH, SECURE_CONNECTION, PROTOCOL_41, CONNECT_WITH_DB, LONG_PASSWORD
+    powers = (0x88209).to_bytes(4, "little")
+    head = b"\x0a8.0.36\0" + bytes(4) + b"a" * 8 + b"\0" + powers[:2] + b"\x21\2\0" + powers[2:]
+    say(0, head + bytes([21]) + bytes(10) + b"b" * 12 + b"\0" + plugin)
+    connection.recv(4096)
+    say(2, b"\1\4")  # the password itself, encrypted
+    connection.recv(4096)
+    say(4, b"\1-----BEGIN PUBLIC KEY-----\nAA\n-----END PUBLIC KEY-----\n")
+    connection.recv(4096)
+
+
+def test_mysql_8_without_cryptography(monkeypatch):
+    """Where PyMySQL lacks what MySQL 8's way of logging in takes, the error names the fix."""
+    monkeypatch.setattr("pymysql._auth._have_cryptography", False)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve():
+            connection = listening.accept()[0]
+            with connection:
+                hello_of_mysql(connection)
+
+        serving = threading.Thread(target=serve, daemon=True)
+        serving.start()
+        with opened(f"mysql://ada:hush@127.0.0.1:{listening.getsockname()[1]}/app") as store:
+            with pytest.raises(ConfigurationError, match=r"pymysql\[rsa\]") as caught:
+                store.load(a_record().key)
+            assert "hush" not in str(caught.value)
+        serving.join(5)
+
+
+def test_a_bug_stays_a_bug():
+    """Any other RuntimeError is as it was."""
+    bug = RuntimeError("dictionary changed size during iteration")
+    assert what_it_means(bug, "sessions") is bug

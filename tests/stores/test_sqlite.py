@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.core.store import Purged
 from holdfast.errors import ConfigurationError, StoreUnavailable
 from holdfast.stores import sqlite_file
 from holdfast.stores.sqlite import SQLiteStore
@@ -153,6 +154,44 @@ class TestFile:
             SQLiteStore(file)
         assert file.read_text().startswith("Dear diary")
 
+    @pytest.mark.parametrize("path", [None, 5, b"sessions.db"])
+    def test_a_path_that_is_none(self, path):
+        """A path is text or a Path."""
+        with pytest.raises(ConfigurationError, match="must be text or a Path, not"):
+            SQLiteStore(path)
+
+    @pytest.mark.parametrize("as_path", [False, True])
+    def test_no_file(self, tmp_path, monkeypatch, as_path):
+        """What SQLite keeps in memory is refused: the message names the store in memory."""
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(ConfigurationError, match="memory://, or MemoryStore"):
+            SQLiteStore(Path(":memory:") if as_path else ":memory:")
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+    def test_a_name_that_no_file_can_have(self, tmp_path, name):
+        """A name that the system does not take is refused."""
+        with pytest.raises(ConfigurationError, match="can't be the path of a file"):
+            SQLiteStore(tmp_path / name)
+
+    def test_two_slashes_are_one(self, tmp_path):
+        """A path that begins with two slashes is the same as with one."""
+        store = SQLiteStore(f"/{tmp_path}/sessions.db")
+        assert store.path == tmp_path / "sessions.db"
+        assert store.create(a_record())
+        store.close()
+
+    def test_a_file_system_without_shared_memory(self, file, monkeypatch):
+        """Where SQLite can't write its log ahead the file is refused, naming the fix."""
+        connect = sqlite3.connect
+
+        def without_memory(name, **options):
+            return connect(f"{name}&vfs=unix-dotfile", **options)
+
+        monkeypatch.setattr(sqlite3, "connect", without_memory)
+        with pytest.raises(ConfigurationError, match="put the sessions' file on a local disk"):
+            SQLiteStore(file)
+
     @pytest.mark.parametrize("timeout", [timedelta(0), 5, None])
     def test_a_timeout_that_is_none(self, file, timeout):
         """A timeout is a duration above 0."""
@@ -193,6 +232,7 @@ class TestStatements:
 
     def test_an_end_is_on_the_disk_at_once(self, store):
         """The commit of a session's end waits for the disk, and others don't."""
+        store.load(a_record().key)
         store.retire(a_record().key, ended=1, expires=1)
         own, durable = connections_of(store)
         assert durable.execute("PRAGMA synchronous").fetchone() == (2,)
@@ -208,8 +248,7 @@ class TestStatements:
         ("sql", "index"),
         [
             ("SELECT * FROM session WHERE key = x''", "sqlite_autoindex_session_1"),
-            ("SELECT rowid FROM session WHERE expires < 5 ORDER BY expires", "session_expires"),
-            ("SELECT min(expires) FROM session", "session_expires"),
+            ("SELECT rowid FROM session WHERE due < 5 ORDER BY due", "session_due"),
             ("SELECT * FROM session WHERE user_id = 'ada'", "session_user"),
         ],
     )
@@ -217,6 +256,65 @@ class TestStatements:
         """Reading by key or user and purging go by an index."""
         plan = rows(file, f"EXPLAIN QUERY PLAN {sql}")
         assert index in str(plan)
+
+    def test_activity_writes_no_index(self, store):
+        """A save and a touch change no column that an index is on."""
+        record = a_record(user_id="ada")
+        store.create(record)
+        own, _ = connections_of(store)
+        seen: list[str] = []
+        own.set_trace_callback(seen.append)
+        assert store.save(replace(record, version=2, expires=record.expires + 5))
+        assert store.touch(record.key, seen=record.seen, expires=record.expires + 9)
+        for sql in seen:
+            changed = sql.partition("SET")[2].partition("WHERE")[0]
+            assert "expires" in changed
+            assert all(f"{indexed} =" not in changed for indexed in ("due", "user_id", " key"))
+
+
+class TestPurge:
+    def test_what_was_kept_alive_is_put_off(self, store, file):
+        """What is due and was active since stays, and is not looked at again until it expired."""
+        records = [a_record(seen=100, expires=200) for _ in range(250)]
+        assert all(store.create(record) for record in records)
+        for record in records[:240]:
+            store.touch(record.key, seen=150, expires=300)
+        assert store.count_expired(250) == 10
+        assert store.purge(250) == Purged(removed=10, lag=50)
+        assert store.count_expired(250) == 0
+        assert rows(file, "SELECT min(due), count(*) FROM session") == [(300, 240)]
+        assert store.purge(300).removed == 0
+        assert store.count_expired(301) == 240
+        assert store.purge(301, limit=101) == Purged(removed=101, lag=1)
+        assert store.purge(301, limit=500) == Purged(removed=139, lag=1)
+
+    def test_one_that_ended_goes_when_its_tombstone_may(self, store):
+        """A tombstone that expires before its session would have is purged in time."""
+        record = a_record(seen=100, expires=1000)
+        store.create(record)
+        store.retire(record.key, ended=150, expires=200)
+        assert store.count_expired(201) == 1
+        assert store.purge(201).removed == 1
+
+    def test_a_create_does_not_look_at_all_that_is_due(self, make, monkeypatch):
+        """A purge after a create ends in time where nothing that is due has expired."""
+        store = make()
+        for _ in range(1000):
+            record = a_record(seen=100, expires=200)
+            store.create(record)
+            store.touch(record.key, seen=150, expires=3000)
+        looked = []
+        some = SQLiteStore._purge_some
+
+        def purge_some(self, now, most):
+            looked.append((now, most))
+            return some(self, now, most)
+
+        # Each batch takes 12 ms by this clock.
+        monkeypatch.setattr("time.perf_counter", lambda: 0.012 * len(looked))
+        monkeypatch.setattr(SQLiteStore, "_purge_some", purge_some)
+        assert make(purge_every=timedelta(minutes=1)).create(a_record(seen=250))
+        assert looked == [(250, 50)] * 2
 
 
 class TestThreads:
@@ -329,7 +427,7 @@ class TestFailures:
         """A file that is gone is not made again, empty."""
         store.close()
         file.unlink()
-        with pytest.raises(StoreUnavailable, match="the file can't be opened"):
+        with pytest.raises(StoreUnavailable, match="was removed: put it back"):
             store.load(a_record().key)
         assert not file.exists()
 

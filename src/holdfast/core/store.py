@@ -41,7 +41,8 @@ class Store(Protocol):
     def create(self, record: Record) -> bool:
         """Keep a new record, live or a tombstone; return whether it was kept.
 
-        False, and nothing has changed, where a record of that key exists, of whatever kind.
+        A tombstone is written as durably as :meth:`retire` does. False, and nothing has changed,
+        where a record of that key exists, of whatever kind.
         """
         ...
 

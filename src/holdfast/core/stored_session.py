@@ -313,7 +313,8 @@ class StoredSession(Session):
         return item
 
     def setdefault(self, key: str, default: Any = None) -> Any:
-        if key not in self:
+        # In one step, for threads that come at once: it returns this one's if it took that.
+        if key not in self and dict.setdefault(self, key, default) is default:
             self[key] = default
         return self[key]
 

@@ -124,8 +124,12 @@ class RedisStore:
         if record.user_id is not None and not record.ended:
             self._enlist(record.user_id, record.key)
         name = self._prefix + record.key
-        expires = _removal(record.expires)
-        return bool(self._one(name, ("SET", name, pack(record), "NX", "EXAT", expires)))
+        command = ("SET", name, pack(record), "NX", "EXAT", _removal(record.expires))
+        if not (record.ended and self._retire_replicas):
+            return bool(self._one(name, command))
+        done, replicas = map(_answer, self._wire.ask(name, command, self._wait))
+        self._demand_replicas(record.key, replicas)
+        return bool(done)
 
     def save(self, record: Record) -> bool:
         """Replace a record by its next version."""
@@ -144,12 +148,7 @@ class RedisStore:
         if not self._retire_replicas:
             return bool(self._run(RETIRE, self._prefix + key, *arguments))
         done, replicas = self._run_all(RETIRE, self._prefix + key, *arguments, then=[self._wait])
-        if replicas < self._retire_replicas:
-            reason = (
-                f"Redis: {replicas} of {self._retire_replicas} replicas have received the end of"
-                f" session {handle_of(key)}; it has ended on the primary"
-            )
-            raise StoreUnavailable(reason)
+        self._demand_replicas(key, replicas)
         return bool(done)
 
     def by_user(self, user_id: str) -> Sequence[Record]:
@@ -203,6 +202,14 @@ class RedisStore:
         except ValueError as error:
             logger.warning("session %s counts as unknown: %s", handle_of(key), error)
             return None
+
+    def _demand_replicas(self, key: SessionKey, replicas: int) -> None:
+        if replicas < self._retire_replicas:
+            reason = (
+                f"Redis: {replicas} of {self._retire_replicas} replicas have received the end of"
+                f" session {handle_of(key)}; it has ended on the primary"
+            )
+            raise StoreUnavailable(reason)
 
     def _one(self, name: bytes, command: Command) -> Any:
         return _answer(self._wire.ask(name, command)[0])

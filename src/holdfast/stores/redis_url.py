@@ -61,6 +61,7 @@ class RedisAddress:
             message = f"no server has the port 0: leave it out of the {parts.scheme} URL"
             raise ConfigurationError(message)
         cluster = parts.scheme.endswith("+cluster")
+        db = _database(parts, cluster=cluster)
         tls = parts.scheme.startswith("rediss")
         if tls and cluster and not SSLConnection().check_hostname:
             # Its clients of a cluster leave out the setting that would have it do so.
@@ -72,7 +73,7 @@ class RedisAddress:
         return cls(
             host=parts.hostname,
             port=port,
-            db=_database(parts, cluster=cluster),
+            db=db,
             tls=tls,
             cluster=cluster,
             username=unquote(parts.username) if parts.username else None,

@@ -138,6 +138,8 @@ def prepare(path: Path, connections: Connections) -> None:
             " network; put the sessions' file on a local disk"
         )
         raise ConfigurationError(msg)
+    # Each that is opened from here on begins with the log, which is how it is known whose that is.
+    connections.close()
 
 
 def _make_tables(path: Path, connection: sqlite3.Connection) -> None:
