@@ -136,7 +136,11 @@ def test_a_bare_suppression_is_seen(line, good):
 
 
 @pytest.mark.parametrize(
-    "script", ["script/demo", "script/test", "script/bench", "script/lock", ".ci/run"]
+    "script",
+    [
+        *("script/demo", "script/test", "script/bench", "script/lock", ".ci/run"),
+        *("script/interleavings", "script/with-servers"),
+    ],
 )
 def test_scripts_can_be_run(script):
     """What is to be run is executable, and says by what it is run."""

@@ -102,7 +102,7 @@ def said(done: Any) -> str:
     return " ".join(done.stderr.split())
 
 
-SCRIPTS = ["test", "demo", "bench"]
+SCRIPTS = ["test", "demo", "bench", "interleavings"]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -139,7 +139,7 @@ def test_without_a_network_a_script_says_so(machine, script):
     machine.python("python3", pip=NO_NETWORK)
     done = machine.run(f"script/{script}")
     message = said(done)
-    names = {"test": "dev"}
+    names = {"test": "dev", "interleavings": "dev"}
     file = f"requirements/{names.get(script, script)}.txt"
     assert f"installing {file} into .venv" in done.stdout
     assert "Failed to establish a new connection" in message
