@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import typing
 
@@ -168,7 +167,7 @@ def test_all_events_happen(browser, events, watched):
     live(browser, watched)
     assert set(names(events)) == NAMES
     assert len(NAMES) == 9
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         events[0].name = "ended"
 
 

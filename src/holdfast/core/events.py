@@ -7,8 +7,7 @@ their handles; tokens and contents are never in them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 EventName = Literal[
     "created",
@@ -23,8 +22,7 @@ EventName = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """Something that happened to a session.
 
     ``name``
