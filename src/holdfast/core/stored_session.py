@@ -134,13 +134,16 @@ class StoredSession(Session):
 
     def _raw(self) -> dict[str, Any]:
         contents = super()._raw()
-        for key in self._transient_keys.intersection(contents):
-            del contents[key]
+        for key in self._transient_keys:
+            contents.pop(key, None)
         return contents
 
     def _replace_contents(self, contents: Mapping[str, Any]) -> None:
-        before = super()._raw()
-        kept = {key: before[key] for key in self._transient_keys.intersection(before)}
+        kept = [
+            (key, dict.__getitem__(self, key))
+            for key in self._transient_keys
+            if dict.__contains__(self, key)
+        ]
         dict.clear(self)
         dict.update(self, contents)
         dict.update(self, kept)
