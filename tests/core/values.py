@@ -52,7 +52,7 @@ CONTENTS = nested(SCALARS)
 def examples(count: int) -> settings:
     """Return settings for ``count`` examples, times ``HOLDFAST_EXAMPLES`` where that is set."""
     return settings(
-        max_examples=count * int(os.environ.get("HOLDFAST_EXAMPLES", "1")),
+        max_examples=max(1, int(count * float(os.environ.get("HOLDFAST_EXAMPLES", "1")))),
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )

@@ -87,7 +87,12 @@ class Envelope:
         if not newline:
             msg = "no envelope"
             raise ValueError(msg)
-        return Letter(_NO_NOTES if notes == b"{}" else _decode_notes(notes), text)
+        if notes == b"{}":
+            return Letter(_NO_NOTES, text)
+        try:
+            return Letter(_decode_notes(notes), text)
+        except msgspec.DecodeError as error:  # no ValueError in older versions
+            raise ValueError(*error.args) from error
 
     def same(self, text: bytes | None, mapping: dict[str, Any]) -> bool:
         """Return whether a mapping would be stored as these bytes, or as their equal.
