@@ -6,7 +6,7 @@ import inspect
 import secrets
 import time
 import warnings
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -103,15 +103,14 @@ class StoredSessionInterface(SessionInterface):
         """Return the session of a request, to be loaded when it is looked at."""
         text = find_cookie(request, self.get_cookie_name(app))
         arrived = int(time.time())
+        read: Callable[[str], Token | SignedCookie | None] = tokens.parse
         if self.migrate_until > arrived:
             if not app.secret_key:
                 msg = "migrate_until needs the SECRET_KEY that signed the cookies; set it"
                 raise ConfigurationError(msg)
             read = partial(self._read, app)
-            return self.session_class.of(
-                Visit(self.engine(app), text, arrived, self._perform, read)
-            )
-        return self.session_class.of(Visit(self.engine(app), text, arrived, self._perform))
+        visit = Visit(self.engine(app), text, arrived, self._perform, read)
+        return self.session_class.of(visit)
 
     def save_session(
         self, app: Flask, session: flask.sessions.SessionMixin, response: Response
