@@ -5,19 +5,25 @@
 
 from __future__ import annotations
 
+from holdfast.core.cookie_policy import CookiePolicy
 from holdfast.core.events import Event, Listener
-from holdfast.core.policy import OnLargeCookie, OnOutage, Policy
+from holdfast.core.policy import BeyondMax, ClientNote, OnIdle, OnLargeCookie, OnOutage, Policy
 from holdfast.errors import (
     ConfigurationError,
     CookieTooLarge,
+    CrossSiteCookie,
     ForkedMemoryStore,
     HoldfastError,
     HoldfastWarning,
     LargeCookie,
+    NotSignedIn,
+    ReauthenticationRequired,
+    SecureCookieOverHTTP,
     SessionConflict,
     SessionTooLarge,
     SessionUnavailable,
     StoreUnavailable,
+    TooManySessions,
     UnstorableValue,
     UserIdIgnored,
     WeakSecretKey,
@@ -26,21 +32,30 @@ from holdfast.log import log_event
 from holdfast.stores import open_store
 
 __all__ = [
+    "BeyondMax",
+    "ClientNote",
     "ConfigurationError",
+    "CookiePolicy",
     "CookieTooLarge",
+    "CrossSiteCookie",
     "Event",
     "ForkedMemoryStore",
     "HoldfastError",
     "HoldfastWarning",
     "LargeCookie",
     "Listener",
+    "NotSignedIn",
+    "OnIdle",
     "OnLargeCookie",
     "OnOutage",
     "Policy",
+    "ReauthenticationRequired",
+    "SecureCookieOverHTTP",
     "SessionConflict",
     "SessionTooLarge",
     "SessionUnavailable",
     "StoreUnavailable",
+    "TooManySessions",
     "UnstorableValue",
     "UserIdIgnored",
     "WeakSecretKey",

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, TypeVar
 
-from holdfast.core.ops import Create, Load, Operation, Save, Touch
+from holdfast.core.ops import Cap, Create, List, Load, OfUser, Operation, Retire, Save, Touch
 from holdfast.core.store import AsyncStore, Store
+from holdfast.errors import ConfigurationError
 
 T = TypeVar("T")
 
@@ -58,4 +59,22 @@ def ask(store: Store | AsyncStore, operation: Operation) -> Any:
         return store.create(operation.record)
     if isinstance(operation, Touch):
         return store.touch(operation.key, seen=operation.seen, expires=operation.expires)
-    return store.retire(operation.key, ended=operation.ended, expires=operation.expires)
+    if isinstance(operation, Retire):
+        return store.retire(operation.key, ended=operation.ended, expires=operation.expires)
+    return _ask_power(store, operation)
+
+
+def _ask_power(store: Any, operation: OfUser | Cap | List) -> Any:
+    """Perform what not every store can; :exc:`holdfast.ConfigurationError` where this one can't."""
+    name = _POWERS[type(operation)]
+    power = getattr(store, name, None)
+    if power is None:
+        msg = f"this takes a store that has the method {name}, and {type(store).__name__} has not"
+        raise ConfigurationError(msg)
+    if isinstance(operation, Cap):
+        user_id, *_ = operation
+        return power(user_id, **{name: getattr(operation, name) for name in operation._fields[1:]})
+    return power(*operation)
+
+
+_POWERS: dict[type, str] = {OfUser: "by_user", Cap: "cap", List: "page"}

@@ -6,6 +6,9 @@ HoldfastError
 ├── UnstorableValue (TypeError)        a session holds something that cannot be stored
 ├── SessionTooLarge (ValueError)       the contents are more than the policy allows
 ├── CookieTooLarge (ValueError)        browsers would silently drop the cookie
+├── NotSignedIn                        what was asked takes a user who is signed in
+├── ReauthenticationRequired           what was asked takes a user who authenticated lately
+├── TooManySessions                    a user has as many sessions as the policy allows
 ├── StoreUnavailable                   the store of sessions can't be used now
 └── SessionConflict                    others changed a session again and again while it was saved
 
@@ -13,6 +16,8 @@ HoldfastWarning (UserWarning)
 ├── WeakSecretKey                      a secret key is short, well known or ignored
 ├── LargeCookie                        browsers may silently drop the cookie
 ├── UserIdIgnored                      a session's user id is neither text nor a whole number
+├── SecureCookieOverHTTP               browsers may drop the cookie, since it was sent over http
+├── CrossSiteCookie                    a cookie goes with the requests of every other site
 └── ForkedMemoryStore                  several processes each have a memory of their own
 
 What arrives in a cookie is never an error: it makes an empty session.
@@ -20,17 +25,27 @@ What arrives in a cookie is never an error: it makes an empty session.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
 __all__ = [
     "ConfigurationError",
     "CookieTooLarge",
+    "CrossSiteCookie",
     "ForkedMemoryStore",
     "HoldfastError",
     "HoldfastWarning",
     "LargeCookie",
+    "NotSignedIn",
+    "ReauthenticationRequired",
+    "SecureCookieOverHTTP",
     "SessionConflict",
     "SessionTooLarge",
     "SessionUnavailable",
     "StoreUnavailable",
+    "TooManySessions",
     "UnstorableValue",
     "UserIdIgnored",
     "WeakSecretKey",
@@ -117,6 +132,55 @@ class CookieTooLarge(HoldfastError, ValueError):
         )
 
 
+class NotSignedIn(HoldfastError):
+    """What was asked of a session takes a user, and it is nobody's; nothing was changed."""
+
+    def __str__(self) -> str:
+        return "nobody is signed in to this session; log_in() is for that"
+
+
+class ReauthenticationRequired(HoldfastError):
+    """A page takes a user who authenticated lately; it was not called.
+
+    The answer is 401 where the application has no handler, which usually redirects to a form.
+
+    ``user_id``
+        Who is to authenticate; None if nobody is signed in.
+    ``within``
+        How lately.
+    ``methods``
+        By which methods; empty for any.
+    """
+
+    def __init__(self, user_id: str | None, within: timedelta, methods: frozenset[str]) -> None:
+        super().__init__(user_id, within, methods)
+        self.user_id = user_id
+        self.within = within
+        self.methods = methods
+
+    def __str__(self) -> str:
+        by = f" by {', '.join(sorted(self.methods))}" if self.methods else ""
+        return f"this takes a user who authenticated{by} within the last {self.within}"
+
+
+class TooManySessions(HoldfastError):
+    """A user has as many sessions as the policy allows, and none was to end; nothing was changed.
+
+    ``user_id``
+        The user.
+    ``limit``
+        The policy's ``max_per_user``.
+    """
+
+    def __init__(self, user_id: str, limit: int) -> None:
+        super().__init__(user_id, limit)
+        self.user_id = user_id
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return f"this user has {self.limit} sessions already, which is the most; end one first"
+
+
 class StoreUnavailable(HoldfastError):
     """The store of sessions can't be reached, is too slow or can't serve now.
 
@@ -177,6 +241,14 @@ class LargeCookie(HoldfastWarning):
 
 class UserIdIgnored(HoldfastWarning):
     """A session's user id is neither text nor a whole number, so the session is nobody's."""
+
+
+class SecureCookieOverHTTP(HoldfastWarning):
+    """A cookie for https alone was set over plain http in debug mode, so a browser may drop it."""
+
+
+class CrossSiteCookie(HoldfastWarning):
+    """A policy has the cookie sent with every other site's requests, and does not partition it."""
 
 
 class ForkedMemoryStore(HoldfastWarning):

@@ -18,6 +18,7 @@ _LEVELS = {
     "ended": logging.INFO,
     "conflict": logging.INFO,
     "dropped": logging.WARNING,
+    "token_reused": logging.WARNING,
     "store_unavailable": logging.ERROR,
 }
 

@@ -1,13 +1,104 @@
-"""What people who run an application do with its sessions; faces call this, and only print."""
+"""What people do with sessions; faces call this, and only print and render.
+
+What concerns a user's sessions asks a store as an engine does: ``drive.run`` has it answered.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from holdfast.core.store import Purgeable, Store
+from holdfast.core.client import Client
+from holdfast.core.ops import List, OfUser, Retire
+from holdfast.core.outcome import Steps
+from holdfast.core.record import Record
+from holdfast.core.store import Page, Purgeable, Store
+from holdfast.core.stored import Engine
+from holdfast.core.verdict import is_over
 
 # Small, so that no request waits long for its turn.
 BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserSession:
+    """One of a user's sessions, as a list of devices shows it.
+
+    ``handle``
+        Its public name, by which it is ended; it opens nothing.
+    ``created``, ``last_seen``
+        When its user logged in, and when it was last noted to be active; UTC.
+    ``client``
+        The browser, as far as the policy has that noted.
+    ``is_current``
+        Whether it is the session of this request.
+    """
+
+    handle: str
+    created: datetime
+    last_seen: datetime
+    client: Client
+    is_current: bool = False
+
+
+def sessions_of(
+    engine: Engine, user_id: str, now: int, current: str | None = None
+) -> Steps[list[UserSession]]:
+    """Return a user's sessions, the last active one first (ASVS 5.0, 7.5.2).
+
+    ``current`` is the handle of the one that asks.
+    """
+    records = yield from _records_of(engine, user_id, now)
+    return [
+        UserSession(
+            handle=record.handle,
+            created=datetime.fromtimestamp(record.created, UTC),
+            last_seen=datetime.fromtimestamp(record.seen, UTC),
+            client=Client.read(record.client),
+            is_current=record.handle == current,
+        )
+        for record in sorted(records, key=lambda record: (record.seen, record.key), reverse=True)
+    ]
+
+
+def end_session(engine: Engine, user_id: str, handle: str, now: int) -> Steps[bool]:
+    """End one of a user's sessions; return whether there was one of that handle."""
+    records = yield from _records_of(engine, user_id, now)
+    chosen = [record for record in records if record.handle == handle]
+    return bool((yield from _end(engine, chosen, now, "by its user")))
+
+
+def end_user(engine: Engine, user_id: str, now: int, *, but: str | None = None) -> Steps[int]:
+    """End all sessions of a user, but the one of a handle; return how many (ASVS 5.0, 7.4.2)."""
+    records = yield from _records_of(engine, user_id, now)
+    chosen = [record for record in records if record.handle != but]
+    return (yield from _end(engine, chosen, now, "all of its user" if but is None else "others"))
+
+
+def end_all(engine: Engine, now: int) -> Steps[int]:
+    """End everybody's sessions, page by page; return how many (ASVS 5.0, 7.4.5)."""
+    ended, after = 0, b""
+    while True:
+        page: Page = yield List(after)
+        ended += yield from _end(engine, page.records, now, "everybody's")
+        after = page.after
+        if not after:
+            return ended
+
+
+def _records_of(engine: Engine, user_id: str, now: int) -> Steps[list[Record]]:
+    found: Sequence[Record] = yield OfUser(user_id)
+    return [record for record in found if not is_over(record, now, engine.terms)]
+
+
+def _end(engine: Engine, records: Sequence[Record], now: int, why: str) -> Steps[int]:
+    ended = 0
+    for record in records:
+        if (yield Retire(record.key, now, now + engine.terms.tombstone)):
+            engine.tell("ended", record.handle, why)
+            ended += 1
+    return ended
 
 
 def count_expired(store: Store, now: int) -> int | None:

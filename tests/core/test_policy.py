@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from values import examples
 
 from holdfast import ConfigurationError, OnLargeCookie, OnOutage, Policy
-from holdfast.core.policy import Terms
+from holdfast.core.terms import Terms
 
 
 def test_the_default_is_what_flask_does():

@@ -11,7 +11,7 @@ from stored_sessions import NOTHING, START, Server
 from values import examples
 
 from holdfast.core import stored
-from holdfast.core.policy import Terms
+from holdfast.core.terms import Terms
 from holdfast.core.stored_session import StoredSession
 from holdfast.core.token import parse
 

@@ -31,7 +31,7 @@ from stored_sessions import (
 
 from holdfast import SessionConflict
 from holdfast.core.events import Event
-from holdfast.core.policy import Terms
+from holdfast.core.terms import Terms
 from holdfast.core.stored import ATTEMPTS
 from holdfast.core.stored_session import StoredSession
 from holdfast.core.token import mint, renew

@@ -19,7 +19,8 @@ from holdfast.core.cookie_held import SET
 from holdfast.core.opening import judged
 from holdfast.core.session import Session
 from holdfast.core.stored import Outcome
-from holdfast.core.stored_session import StoredSession, Visit
+from holdfast.core.stored_session import StoredSession
+from holdfast.core.visit import Visit
 from holdfast.core.token import parse
 
 CONTENTS: dict[str, Any] = {"a": 1, "list": [1]}

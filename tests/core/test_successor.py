@@ -22,7 +22,7 @@ from stored_sessions import (
 )
 
 from holdfast.core.events import Event
-from holdfast.core.policy import Terms
+from holdfast.core.terms import Terms
 
 RENEWING = Terms(idle=HOUR, touch_every=60, renew_every=100, grace=20, in_flight=10)
 

@@ -21,7 +21,8 @@ from holdfast.core.change import Change
 from holdfast.core.cookie_held import DROP, KEEP
 from holdfast.core.envelope import EMPTY
 from holdfast.core.ops import Load, Operation, Save, Touch
-from holdfast.core.stored import Engine, Outcome
+from holdfast.core.outcome import Outcome
+from holdfast.core.stored import Engine
 from holdfast.core.verdict import Verdict, judge
 from holdfast.errors import StoreUnavailable
 

@@ -19,10 +19,11 @@ from holdfast.core.envelope import Envelope
 from holdfast.core.events import Event
 from holdfast.core.migration import Imported, SignedCookie
 from holdfast.core.ops import Create, Operation, Retire, Save
-from holdfast.core.policy import Terms
+from holdfast.core.terms import Terms
 from holdfast.core.record import Record, SessionKey
 from holdfast.core.stored import NOTHING, Engine, Outcome
-from holdfast.core.stored_session import StoredSession, Visit
+from holdfast.core.stored_session import StoredSession
+from holdfast.core.visit import Visit
 from holdfast.core.tagged_json import TaggedJSONSerializer
 from holdfast.core.token import Token, parse
 from holdfast.core.users import Users

@@ -15,7 +15,7 @@ def policies() -> None:
     policy = Policy(max_bytes=1 << 16, on_large_cookie=OnLargeCookie.REFUSE)
     assert_type(policy.max_bytes, int)
     assert_type(policy.on_large_cookie, OnLargeCookie)
-    Policy(1 << 16)  # type: ignore[call-arg]  # keywords only  # pyright: ignore[reportCallIssue]
+    Policy(None)  # type: ignore[call-arg]  # keywords only  # pyright: ignore[reportCallIssue]
     Policy(max_bytes="1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     policy.max_bytes = 1  # type: ignore[misc]  # frozen  # pyright: ignore[reportAttributeAccessIssue]
 

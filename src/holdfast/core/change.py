@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
-from holdfast.core.envelope import Envelope
+from holdfast.core.envelope import Envelope, Notes
 from holdfast.core.identity import identical
 from holdfast.core.merge import merge
-from holdfast.core.policy import Terms
-from holdfast.core.stored_session import Applied, StoredSession
+from holdfast.core.stored_mapping import Applied, Asked, SignIn, StoredMapping
+from holdfast.core.terms import Terms
 from holdfast.core.users import Users, is_remembered
 from holdfast.core.verdict import Opened
+from holdfast.core.visit import Visit
 
 
 # Not frozen: making it so takes three times as long.
@@ -20,23 +21,24 @@ from holdfast.core.verdict import Opened
 class Change:
     """What one request wants of its session; never changed.
 
-    ``contents`` are what it has now; ``wrote`` says whether they may differ from what was loaded;
-    ``permanent`` is None where nothing was said of it. ``was`` and ``user`` are whose session it
-    was when it was loaded and is now.
+    ``contents`` are what it has now; ``wrote`` says whether they may differ from what was loaded.
+    ``was`` and ``user`` are whose session it was when it was loaded and is now. ``withheld`` says
+    that what was loaded is what had been set aside.
     """
 
     contents: dict[str, Any]
     wrote: bool
     cleared: bool
-    to_regenerate: bool
-    permanent: bool | None
+    asked: Asked
     assigned: AbstractSet[str]
     applied: tuple[Applied, ...]
     was: str | None
     user: str | None
+    withheld: bool
+    client: Callable[[], str]
 
     @classmethod
-    def of(cls, session: StoredSession, opened: Opened, users: Users) -> Change:
+    def of(cls, session: StoredMapping, opened: Opened, visit: Visit) -> Change:
         """Return what a session was asked; ``opened`` is what it was loaded as."""
         contents = session._raw()
         wrote = session.modified
@@ -44,24 +46,36 @@ class Change:
             contents,
             wrote,
             session._cleared,
-            session._to_regenerate,
-            session._to_be_permanent,
+            session._asked,
             session._assigned,
             session._applied,
             opened.user,
-            users.of(contents) if wrote else opened.user,
+            visit.engine.users.of(contents) if wrote else opened.user,
+            opened.withheld,
+            visit.client,
         )
+
+    @property
+    def sign_in(self) -> SignIn | None:
+        """How the user authenticated; None if there was no need to, or if the user has left."""
+        return None if self.user is None else self.asked.sign_in
 
     @property
     def logs_in(self) -> bool:
         """Whether the request itself logged a user in, so that it must not be dropped."""
-        came = self.user is not None and (self.cleared or self.user != self.was)
-        return came and not ("_fresh" in self.assigned and is_remembered(self.contents))
+        if self.sign_in is not None and self.sign_in.is_login:
+            return True
+        return self.user_came and not ("_fresh" in self.assigned and is_remembered(self.contents))
 
     @property
     def logs_out(self) -> bool:
         """Whether it cleared the session, or its user left."""
         return self.cleared or (self.was is not None and self.user is None)
+
+    @property
+    def user_came(self) -> bool:
+        """Whether it is a user's session from now on who was not there before."""
+        return self.user is not None and (self.cleared or self.user != self.was)
 
     @property
     def replaces(self) -> bool:
@@ -70,18 +84,52 @@ class Change:
         return self.cleared or another
 
     @property
+    def stays_withheld(self) -> bool:
+        """Whether the user has not authenticated again, nor anybody logged in or out."""
+        return self.withheld and not self.cleared and self.user is None
+
+    @property
     def why_regenerated(self) -> str:
         """Why every token of before must die, in words; empty if they need not."""
         if self.cleared:
             return "cleared"
         if self.user != self.was:
             return "another user"
-        return "asked for" if self.to_regenerate else ""
+        if self.sign_in is not None:
+            return "logged in again" if self.sign_in.is_login else "reauthenticated"
+        return "asked for" if self.asked.regenerate else ""
 
     @property
     def begins(self) -> bool:
         """Whether the session's time begins anew: somebody logged in, or it was cleared."""
-        return self.cleared or (self.user is not None and self.user != self.was)
+        return self.cleared or self.user_came or (self.sign_in is not None and self.sign_in.begins)
+
+    @property
+    def is_activity(self) -> bool:
+        """Whether it keeps the session from becoming idle."""
+        if self.stays_withheld:
+            return False
+        return not self.asked.passive or self.user_came or self.sign_in is not None
+
+    def notes(self, before: Notes, now: int) -> Notes:
+        """Return the notes to be kept of a session that had those of ``before``."""
+        asked = self.asked
+        if self.replaces:
+            before = Notes()
+        authenticated, methods = before.authenticated, before.methods
+        if self.user is None:
+            authenticated, methods = 0, {}
+        elif self.user_came:
+            authenticated, methods = now if self.logs_in else 0, {}
+        if self.sign_in is not None:
+            used = dict.fromkeys(sorted(self.sign_in.methods), now)
+            authenticated, methods = now, used if self.sign_in.is_login else methods | used
+        return Notes(
+            before.permanent if asked.permanent is None else asked.permanent,
+            before.lifetime if asked.lifetime is None else asked.lifetime or None,
+            authenticated,
+            methods,
+        )
 
     def own(self, users: Users) -> dict[str, Any]:
         """Return only what this request wrote, and who the user is."""
@@ -134,17 +182,23 @@ class Change:
         )
 
 
-def wants_nothing(session: StoredSession, terms: Terms, now: int) -> bool:
+def wants_nothing(session: StoredMapping, terms: Terms, now: int) -> bool:
     """Return whether a commit has nothing to ask of the store: the short way of most requests."""
     opened = session._opened
     if session._cleared or opened is None:
         return not session._cleared
-    if session._to_regenerate or opened.cookie is not None or session.modified:
+    permanent, lifetime, sign_in, regenerate, passive = session._asked
+    if regenerate or sign_in or opened.cookie is not None or session.modified:
         return False
-    record = opened.record
-    return record is None or (
-        session._to_be_permanent in {None, opened.letter.notes.permanent}
-        and not record.previous  # that its successor is in use may be to be noted
-        and not terms.is_touch_due(record.seen, now)
-        and not terms.is_renewal_due(record.rotated, now)
+    record, notes = opened.record, opened.letter.notes
+    return (
+        record is None
+        or opened.withheld
+        or (
+            (permanent is None or permanent == notes.permanent)
+            and (lifetime is None or (lifetime or None) == notes.lifetime)
+            and not record.previous  # that its successor is in use may be to be noted
+            and (passive or not terms.is_touch_due(record.seen, notes.lifetime, now))
+            and not terms.is_renewal_due(record.rotated, now)
+        )
     )

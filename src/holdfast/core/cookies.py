@@ -20,6 +20,7 @@ _NOT_IN_NAMES = frozenset(' \t=";')
 _NAME_GOES_ON = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 _EPOCH = "Thu, 01 Jan 1970 00:00:00 GMT"
 _UNQUOTED = re.compile(r"[\w!#$%&'()*+\-./:<=>?@\[\]^`{|}~]*", re.ASCII)
+_NAME = re.compile(r"[\w!#$%&'*+\-.^`|~]+", re.ASCII)
 _ESCAPED = re.compile(rb"[\x00-\x19\",;\\\x7f-\xff]")
 _PATH_SAFE = "%!$&'()*+,/:=@"
 
@@ -79,6 +80,11 @@ def find(header: str, name: str) -> str | None:
     if " " in found:
         raise Ambiguous
     return found
+
+
+def is_name(text: object) -> bool:
+    """Return whether a cookie may have this name (RFC 6265, section 4.1.1)."""
+    return isinstance(text, str) and _NAME.fullmatch(text) is not None
 
 
 def set_cookie(name: str, value: str, attributes: Attributes, expires: str | None = None) -> str:

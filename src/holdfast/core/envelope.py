@@ -19,10 +19,24 @@ from holdfast.errors import SessionTooLarge
 class Notes(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the library itself keeps in a session.
 
-    ``permanent`` says whether the cookie outlives the browser.
+    ``permanent``
+        Whether the cookie outlives the browser.
+    ``lifetime``
+        The session's own idle time in seconds; None: as the policy says.
+    ``authenticated``
+        When its user last authenticated, in seconds since the epoch; 0: nobody knows.
+    ``methods``
+        When each method was last used for that.
+    ``aside``
+        What was written while the contents were withheld, as the text of a mapping; empty for
+        nothing.
     """
 
     permanent: bool = False
+    lifetime: int | None = None
+    authenticated: int = 0
+    methods: dict[str, int] = {}
+    aside: str = ""
 
 
 _NO_NOTES = Notes()
@@ -35,6 +49,10 @@ class Letter(NamedTuple):
 
     notes: Notes = _NO_NOTES
     text: bytes = b"{}"
+
+    def visible(self, withheld: bool) -> bytes:  # noqa: FBT001  # there are two sights of it
+        """Return the text that a request may see: all, or what was set aside."""
+        return (self.notes.aside or "{}").encode() if withheld else self.text
 
 
 EMPTY = Letter()

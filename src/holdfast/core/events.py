@@ -18,6 +18,7 @@ EventName = Literal[
     "ended",
     "dropped",
     "refused",
+    "token_reused",
     "store_unavailable",
 ]
 
@@ -30,12 +31,14 @@ class Event(NamedTuple):
         ``merged``: others had saved it meanwhile, and both changes are in it. ``conflict``: two
         requests changed the same value, and the later one won; ``key`` says which.
         ``regenerated``: it has a new token, and the older ones are dead. ``ended``: somebody
-        logged out. ``dropped``: what a request wrote was not stored. ``refused``: a token opened
-        nothing. ``store_unavailable``: the store did not answer in time.
+        logged out, or it was ended for another reason. ``dropped``: what a request wrote was not
+        stored. ``refused``: a token opened nothing. ``token_reused``: a token of a live session
+        was used after its time; somebody stole it, or the browser never got the newer one.
+        ``store_unavailable``: the store did not answer in time.
     ``handle``
         The public name of the session; empty where there is none.
     ``why``
-        In words, for ``regenerated``, ``dropped``, ``refused`` and ``store_unavailable``.
+        In words, where there is more to say.
     ``key``
         Where the conflict was, as an expression: ``cart.items[3]``. It is the application's, and
         may tell more than a log should.

@@ -23,6 +23,7 @@ from holdfast.core.verdict import Opened, Verdict, judge
 
 if TYPE_CHECKING:
     from holdfast.core.stored import Engine
+    from holdfast.core.visit import Visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +84,12 @@ def open_cookie(
 
 
 def bring_over(
-    engine: Engine, opened: Opened, cookie: SignedCookie, arrived: int, now: int
+    engine: Engine, opened: Opened, cookie: SignedCookie, visit: Visit, now: int
 ) -> Generator[Operation, Any, Opened]:
     """Store what a signed cookie held, once; return what became of it."""
     token, record, created = cookie.token, opened.record, False
     if record is None:
-        record = engine.record(token, now, opened.letter, opened.user)
+        record = engine.record(token, now, opened.letter, opened.user, visit.client)
         created = yield Create(record)
         if not created:
             record = yield Load(token.key)
@@ -103,7 +104,7 @@ def bring_over(
             return Opened(Verdict.LATE, token)
     if created:
         engine.tell("created", token.handle, "from a signed cookie")
-    elif judge(token, record, arrived, engine.terms) is not Verdict.GOOD:
+    elif judge(token, record, visit.arrived, engine.terms) is not Verdict.GOOD:
         return Opened(Verdict.LATE, token)
     merge = record is not opened.record and not created
     return replace(opened, record=record, cookie=cookie if merge else None)

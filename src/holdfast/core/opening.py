@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast.core.envelope import Letter
 from holdfast.core.record import Record
 from holdfast.core.token import Token
-from holdfast.core.verdict import Opened, Verdict, judge
+from holdfast.core.verdict import Opened, Verdict, is_over, judge
 
 if TYPE_CHECKING:
     from holdfast.core.stored import Engine
@@ -15,25 +15,48 @@ if TYPE_CHECKING:
 
 def judged(engine: Engine, token: Token, record: Record | None, arrived: int) -> Opened:
     """Return what a token opens, given the record that the store has."""
-    verdict = judge(token, record, arrived, engine.terms)
+    terms = engine.terms
+    verdict = judge(token, record, arrived, terms)
     if verdict is not Verdict.GOOD or record is None:
-        engine.tell("refused", token.handle, verdict.value)
+        # Who has the id of a live session had one of its tokens: it was stolen, or renewed and
+        # the answer lost.
+        live = record is not None and not record.ended and not is_over(record, arrived, terms)
+        reused = live and verdict is Verdict.UNKNOWN
+        engine.tell("token_reused" if reused else "refused", token.handle, verdict.value)
         return Opened(verdict, token)
     readable = read(engine, record)
     if readable is None:
         return Opened(Verdict.UNREADABLE, token)
+    letter, contents, aside = readable
+    withheld = terms.is_idle(record.seen, letter.notes.lifetime, arrived)
+    if withheld:
+        if not terms.reauthenticate or record.user_id is None:
+            engine.tell("refused", token.handle, "idle")
+            return Opened(Verdict.UNKNOWN, token)
+        engine.tell("loaded", token.handle, "withheld")
+        return Opened(verdict, token, record, letter, aside, withheld=True)
     engine.tell("loaded", token.handle)
-    letter, contents = readable
+    contents = joined(aside, contents)
     return Opened(verdict, token, record, letter, contents, engine.users.of(contents))
 
 
-def read(engine: Engine, record: Record) -> tuple[Letter, dict[str, Any]] | None:
-    """Return what a record holds; None if that can't be read."""
+def read(engine: Engine, record: Record) -> tuple[Letter, dict[str, Any], dict[str, Any]] | None:
+    """Return what a record holds: all contents, and what was set aside while they were withheld.
+
+    None if that can't be read.
+    """
     try:
-        letter = engine.envelope.open(record.data)
-        return letter, engine.envelope.mapping_of(letter.text)
+        envelope = engine.envelope
+        letter = envelope.open(record.data)
+        aside = envelope.mapping_of(letter.notes.aside.encode()) if letter.notes.aside else {}
+        return letter, envelope.mapping_of(letter.text), aside
     except (MemoryError, RecursionError):
         raise  # of the process, not of the record; the next request tries again
     except Exception as error:  # noqa: BLE001  # tags are open to applications: anything
         engine.tell("refused", record.handle, f"unreadable: {type(error).__name__}")
         return None
+
+
+def joined(aside: dict[str, Any], contents: dict[str, Any]) -> dict[str, Any]:
+    """Return contents with what was set aside, which replaces nothing of them."""
+    return {**aside, **contents} if aside else contents

@@ -44,4 +44,27 @@ class Retire(NamedTuple):
     expires: int
 
 
-Operation = Load | Create | Save | Touch | Retire
+class OfUser(NamedTuple):
+    """Find a user's sessions."""  # Sequence[Record]
+
+    user_id: str
+
+
+class Cap(NamedTuple):
+    """Keep a user's sessions down to a number."""  # Sequence[SessionKey]: of those ended
+
+    user_id: str
+    spare: SessionKey
+    keep: int
+    least_active: bool
+    ended: int
+    expires: int
+
+
+class List(NamedTuple):
+    """Go through all sessions."""  # Page
+
+    after: bytes = b""
+
+
+Operation = Load | Create | Save | Touch | Retire | OfUser | Cap | List

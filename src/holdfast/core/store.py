@@ -52,7 +52,7 @@ class Store(Protocol):
         It is, if the stored one is live and its version is ``record.version - 1``. ``seen`` and
         ``expires`` become the later of the stored and the given ones; all else is as given.
         False, and nothing has changed, if not. The user is another one only where the secret is
-        new, and ``rotated`` is ``seen`` then.
+        new, and ``rotated`` is not before ``seen`` then.
         """
         ...
 
@@ -107,6 +107,57 @@ class ByUser(Protocol):
         """Return the live records of a user, in no particular order; ``data`` may be left empty.
 
         Those that have expired may be among them.
+        """
+        ...
+
+
+@runtime_checkable
+class Cappable(Protocol):
+    """The power to keep a user's sessions down to a number."""
+
+    def cap(  # noqa: PLR0913  # all by keyword
+        self,
+        user_id: str,
+        *,
+        spare: SessionKey,
+        keep: int,
+        least_active: bool,
+        ended: int,
+        expires: int,
+    ) -> Sequence[SessionKey]:
+        """End as many of a user's sessions as are more than ``keep``; return their keys.
+
+        Those count that are live and do not expire until ``ended``. The first to go is the one
+        with the earliest ``created``, or ``seen`` if ``least_active``, of equals the one with the
+        smaller key; the session ``spare`` counts, and never goes. They become tombstones as
+        :meth:`Store.retire` makes them, with these times, as durably.
+
+        Which ones go is decided in one atomic step, in what finds a user's sessions: of several
+        that cap one user at once, each counts what another has chosen as gone already, so that
+        ``keep`` remain. Where the step and the ending are two, and the process dies between them,
+        the next cap ends what was chosen.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some of a store's records, and where to go on; ``after`` is empty when there are no more."""
+
+    records: Sequence[Record]
+    after: bytes = b""
+
+
+@runtime_checkable
+class Listable(Protocol):
+    """The power to go through all sessions."""
+
+    def page(self, after: bytes = b"", *, limit: int = 500) -> Page:
+        """Return about ``limit`` live records, beginning ``after`` what the last page said.
+
+        ``data`` may be left empty. A page may have no records, and others follow it all the same.
+        A record that is live from the first page to the last comes at least once; what begins or
+        ends meanwhile may come or not. It never keeps the other operations waiting.
         """
         ...
 

@@ -20,51 +20,33 @@ save never makes a session of what it carried, save a login.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 from holdfast.core import migration, token as tokens
+from holdfast.core.cap import cap
 from holdfast.core.change import Change, wants_nothing
-from holdfast.core.cookie_held import DROP, KEEP, SET, Action
+from holdfast.core.cookie_held import SET
 from holdfast.core.envelope import Envelope, Letter, Notes
 from holdfast.core.events import Event, EventName, Listener
 from holdfast.core.migration import SignedCookie
-from holdfast.core.opening import judged, read
-from holdfast.core.ops import Create, Load, Operation, Retire, Save, Touch
-from holdfast.core.policy import Terms
+from holdfast.core.opening import judged
+from holdfast.core.ops import Create, Load, Retire
+from holdfast.core.outcome import ATTEMPTS, DELETE, NOTHING, Outcome, Steps
 from holdfast.core.record import Record
-from holdfast.core.stored_session import StoredSession
-from holdfast.core.successor import Successor, successor
+from holdfast.core.saving import save
+from holdfast.core.stored_mapping import StoredMapping
+from holdfast.core.terms import Terms
 from holdfast.core.token import Token
 from holdfast.core.users import Users
-from holdfast.core.verdict import Opened, Verdict, judge
+from holdfast.core.verdict import Opened, Verdict
+from holdfast.core.visit import Visit
 from holdfast.errors import (
     SessionConflict,
     SessionTooLarge,
     StoreUnavailable,
     UnstorableValue,
 )
-
-T = TypeVar("T")
-Steps = Generator[Operation, Any, T]
-
-# Each refused save is another request's success, so that many must overtake one.
-ATTEMPTS = 64
-
-
-class Outcome(NamedTuple):
-    """What a response does to the cookie; ``token`` is the text to set."""
-
-    action: Action = KEEP
-    token: str = ""
-
-    def __repr__(self) -> str:
-        return f"Outcome({self.action})"  # tokens are in no log
-
-
-NOTHING = Outcome()
-_DELETE = Outcome(DROP)
 
 
 class Engine:
@@ -105,7 +87,7 @@ class Engine:
         try:
             return (yield from self._find(presented, arrived))
         except StoreUnavailable as error:
-            self._tell_unavailable(presented, error)
+            self.tell_unavailable(presented, error)
             if not self.go_on_without_store or presented is None:
                 raise
             if isinstance(presented, Token):
@@ -120,7 +102,7 @@ class Engine:
         record = yield Load(presented.key)
         return judged(self, presented, record, arrived)
 
-    def commit(self, session: StoredSession, now: int) -> Steps[Outcome]:
+    def commit(self, session: StoredMapping, now: int) -> Steps[Outcome]:
         """Store what a request wants of its session; return what its response does to the cookie.
 
         ``now`` is in seconds since the epoch. It may be called again, and goes on from what was
@@ -137,22 +119,22 @@ class Engine:
                 return (yield from self._end(session, presented, now))
             if opened is None:  # cleared before anybody looked, and written since
                 opened = yield from self._find(presented, visit.arrived)
-            return (yield from self._store(session, opened, visit.arrived, now))
+            return (yield from self._store(session, opened, visit, now))
         except (UnstorableValue, SessionTooLarge):
             raise  # nothing was saved; what is mended may be
         except Exception as error:
             session._failed = True  # it may have been saved, and must not be twice
             if isinstance(error, StoreUnavailable):
-                self._tell_unavailable(presented, error)
+                self.tell_unavailable(presented, error)
             raise
 
     def _end(
-        self, session: StoredSession, presented: Token | SignedCookie | None, now: int
+        self, session: StoredMapping, presented: Token | SignedCookie | None, now: int
     ) -> Steps[Outcome]:
         """End the session of whoever ever held one of its tokens."""
         ended = presented is not None and (yield from self._retire(presented, now))
         session.settle(Opened(Verdict.NONE))
-        return _DELETE if ended else NOTHING
+        return DELETE if ended else NOTHING
 
     def _retire(self, presented: Token | SignedCookie, now: int) -> Steps[bool]:
         ended: bool
@@ -165,16 +147,16 @@ class Engine:
         return ended
 
     def _store(
-        self, session: StoredSession, opened: Opened, arrived: int, now: int
+        self, session: StoredMapping, opened: Opened, visit: Visit, now: int
     ) -> Steps[Outcome]:
-        change = Change.of(session, opened, self.users)
+        change = Change.of(session, opened, visit)
         cookie, token = opened.cookie, opened.token
         if opened.verdict is Verdict.GOOD and token is not None:
             if cookie is not None:
-                opened = yield from migration.bring_over(self, opened, cookie, arrived, now)
+                opened = yield from migration.bring_over(self, opened, cookie, visit, now)
             if opened.record is not None:
-                outcome = yield from self._save(
-                    session, opened, token, opened.record, change, arrived, now
+                outcome = yield from save(
+                    self, session, opened, token, opened.record, change, visit.arrived, now
                 )
                 after = session._opened
                 kept = outcome is NOTHING and after is not None and after.record is not None
@@ -185,43 +167,52 @@ class Engine:
             if not change.wrote or not change.contents:
                 return NOTHING
             return (yield from self._begin(session, change, now))
-        if opened.error is not None and (change.to_regenerate or change.logs_in):
+        if opened.error is not None and (change.asked.regenerate or change.logs_in):
             raise opened.error  # the token that the browser has would go on to be good
         # A session that nobody could look into must not stay alive beside a login.
         unseen = opened.verdict is Verdict.UNREADABLE and change.logs_in
         retires = change.cleared or unseen or (change.logs_out and not change.logs_in)
         why = opened.verdict.value
-        return (yield from self._drop(session, cookie or token, change, retires, why, now))
+        return (yield from self.drop(session, cookie or token, change, retires, why, now))
 
-    def _begin(self, session: StoredSession, change: Change, now: int) -> Steps[Outcome]:
+    def _begin(self, session: StoredMapping, change: Change, now: int) -> Steps[Outcome]:
         """Begin a session for who had none; a page may do without one, unless it logs in."""
         try:
             return (yield from self._create(session, change.contents, change, now))
         except StoreUnavailable as error:
             if not self.go_on_without_store or change.logs_in:
                 raise
-            self._tell_unavailable(None, error)
+            self.tell_unavailable(None, error)
             self.tell("dropped", "", Verdict.AWAY.value)
             session.settle(Opened(Verdict.AWAY), {})
             return NOTHING
 
     def _create(
-        self, session: StoredSession, contents: dict[str, Any], change: Change, now: int
+        self, session: StoredMapping, contents: dict[str, Any], change: Change, now: int
     ) -> Steps[Outcome]:
         """Begin a session with ``contents``."""
-        letter = Letter(Notes(bool(change.permanent)), self.envelope.text_of(contents))
+        letter = Letter(change.notes(Notes(), now), self.envelope.text_of(contents))
         token = tokens.mint(self.random)
         for _ in range(ATTEMPTS):
-            record = self.record(token, now, letter, change.user)
+            record = self.record(token, now, letter, change.user, change.client)
             if (yield Create(record)):
                 after = Opened(Verdict.GOOD, token, record, letter, user=change.user)
                 session.settle(after, contents)
                 self.tell("created", token.handle)
+                if change.user is not None:
+                    yield from cap(self, change.user, token.key, now)
                 return Outcome(SET, token.text)
             token = tokens.mint(self.random)  # that key was taken
         raise SessionConflict(token.handle, ATTEMPTS)
 
-    def record(self, token: Token, now: int, letter: Letter, user: str | None) -> Record:
+    def record(  # what a record begins with
+        self,
+        token: Token,
+        now: int,
+        letter: Letter,
+        user: str | None,
+        client: Callable[[], str],
+    ) -> Record:
         """Return the first record of a session that begins now."""
         return Record(
             key=token.key,
@@ -230,14 +221,15 @@ class Engine:
             version=1,
             created=now,
             seen=now,
-            expires=self.terms.expires(now, now),
+            expires=self.terms.expires(now, now, letter.notes.lifetime, user),
             rotated=now,
             user_id=user,
+            client=client(),
         )
 
-    def _drop(  # noqa: PLR0913, PLR0917  # what is known of a request whose token is dead
+    def drop(  # noqa: PLR0913, PLR0917  # what is known of a request whose token is dead
         self,
-        session: StoredSession,
+        session: StoredMapping,
         presented: Token | SignedCookie | None,
         change: Change,
         retires: bool,  # noqa: FBT001  # called within this class alone
@@ -254,88 +246,12 @@ class Engine:
         session.settle(Opened(Verdict.LATE, token), {})  # a second commit must find nothing
         if change.wrote and (change.contents or not change.cleared):
             self.tell("dropped", "" if presented is None else presented.handle, why)
-        return _DELETE if ended else NOTHING
+        return DELETE if ended else NOTHING
 
-    def _save(  # noqa: PLR0913, PLR0917  # what is known of a request whose token is good
-        self,
-        session: StoredSession,
-        opened: Opened,
-        token: Token,
-        record: Record,
-        change: Change,
-        arrived: int,
-        now: int,
-    ) -> Steps[Outcome]:
-        """Save what changed, merged with what others saved meanwhile."""
-        letter = opened.letter
-        conflicts: list[str] = []
-        contents = change.own(self.users) if change.replaces else change.contents
-        text = self.envelope.text_of(contents) if change.wrote else letter.text
-        # Others may have brought a signed cookie over and gone on from there.
-        merging = opened.cookie is not None
-        for _ in range(ATTEMPTS):
-            if merging:
-                verdict = judge(token, record, arrived, self.terms)
-                readable = read(self, record) if verdict is Verdict.GOOD else None
-                if readable is None:
-                    # Of a double-clicked login the second must not end what the first began.
-                    twice = change.logs_in and record.user_id == change.user
-                    retires = change.logs_out and not twice
-                    why = (Verdict.UNREADABLE if verdict is Verdict.GOOD else verdict).value
-                    return (yield from self._drop(session, token, change, retires, why, now))
-                letter, theirs = readable
-                if not change.wrote:
-                    contents, text = theirs, letter.text
-                elif not change.replaces:
-                    before = opened.letter.text
-                    contents, conflicts = change.onto(before, theirs, self.envelope, self.users)
-                    text = self.envelope.text_of(contents)
-            step = successor(self, token, record, letter, text, change, arrived, now)
-            saves = step is not None
-            if step is None:
-                step = Successor((yield from self._touch(token, record, now)), letter)
-            elif not (yield Save(step.record)):
-                if not step.matters:
-                    return NOTHING  # the next request will note that the secret is in use
-                # Missing is as bad as dead: the record to judge then is the one that was refused.
-                record, merging = (yield Load(token.key)) or replace(record, expires=0), True
-                continue
-            new = step.token or token
-            after = Opened(Verdict.GOOD, new, step.record, step.letter, user=change.user)
-            session.settle(after, contents if merging or change.replaces else None)
-            if saves:
-                self._tell_saved(token.handle, step, merging, conflicts)
-            return NOTHING if step.token is None else Outcome(SET, step.token.text)
-        raise SessionConflict(token.handle, ATTEMPTS)
-
-    def _touch(self, token: Token, record: Record, now: int) -> Steps[Record]:
-        if not self.terms.is_touch_due(record.seen, now):
-            return record
-        expires = self.terms.expires(record.created, now)
-        try:
-            yield Touch(token.key, now, expires)
-        except StoreUnavailable as error:
-            # The page has what it wanted; the next one will note the activity.
-            self._tell_unavailable(token, error)
-        return replace(record, seen=now, expires=expires)
-
-    def _tell_saved(
-        self,
-        handle: str,
-        step: Successor,
-        merged: bool,  # noqa: FBT001  # as above
-        conflicts: list[str],
-    ) -> None:
-        if merged:
-            self.tell("merged", handle)
-        for path in conflicts:
-            self.tell("conflict", handle, key=path)
-        if step.why:
-            self.tell("regenerated", handle, step.why)
-
-    def _tell_unavailable(
+    def tell_unavailable(
         self, presented: Token | SignedCookie | None, error: StoreUnavailable
     ) -> None:
+        """Tell the listeners that the store could not be asked."""
         handle = "" if presented is None else presented.handle
         self.tell("store_unavailable", handle, error.reason)
 

@@ -1,164 +1,36 @@
-"""The mapping that an application sees of a session that lives in a store.
+"""The session of an application that keeps it in a store: what is known of it, and who signed in.
 
-It is loaded when it is first looked at, and notes what was asked of it: what was written, cleared
-and applied, and whether it is to be regenerated. What becomes of that is decided in ``stored.py``.
+What is asked of it here is noted; it is decided in ``stored.py`` when the request is over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
 
 from holdfast.core import loading
-from holdfast.core.identity import identical
-from holdfast.core.ops import Operation
-from holdfast.core.session import Session
-from holdfast.core.token import Token, parse
-from holdfast.core.verdict import Opened, Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Self
-
-    from holdfast.core.migration import SignedCookie
-    from holdfast.core.stored import Engine
-
-# A key, what was applied to its value, and what to in its absence.
-Applied = tuple[str, Callable[[Any], Any], Any]
-
-T = TypeVar("T")
-
-_MISSING: Any = object()
-_NOTHING = Opened(Verdict.NONE)
+from holdfast.core.cap import has_room
+from holdfast.core.opening import joined
+from holdfast.core.policy import LONGEST
+from holdfast.core.stored_mapping import SignIn, StoredMapping
+from holdfast.core.users import is_remembered, text_of
+from holdfast.errors import (
+    ConfigurationError,
+    NotSignedIn,
+    SessionUnavailable,
+    TooManySessions,
+    UnstorableValue,
+)
 
 
-class Visit:
-    """What one request brought: the text of its cookie, and when it arrived, in seconds.
-
-    ``perform`` has what an engine asks answered by the store. ``read`` takes the text apart; it is
-    called when the session is used, at the latest when it is committed.
-    """
-
-    __slots__ = ("_presented", "_text", "arrived", "engine", "perform", "read")
-
-    def __init__(  # what a request brings
-        self,
-        engine: Engine,
-        text: str | None,
-        arrived: int,
-        perform: Callable[[Generator[Operation, Any, Opened]], Opened],
-        read: Callable[[str], Token | SignedCookie | None] = parse,
-    ) -> None:
-        self.engine = engine
-        self.arrived = arrived
-        self.perform = perform
-        self.read = read
-        self._text = text
-        self._presented: Token | SignedCookie | None = None
-
-    @property
-    def presented(self) -> Token | SignedCookie | None:
-        """What the cookie's text is; None for no cookie, and for one that can't be a token."""
-        text = self._text
-        if text is not None:
-            self._presented = self.read(text)
-            self._text = None  # last: another thread may be asking
-        return self._presented
-
-
-class StoredSession(Session):
+class StoredSession(StoredMapping):
     """A session that is kept in a store.
 
     A subclass's ``__init__`` is not called for the session of a request.
     """
-
-    _ties = frozenset({*Session._ties, "_visit", "_opened", "_assigned", "_applied"})  # noqa: SLF001  # of its base
-
-    _visit: Visit | None = None
-    _opened: Opened | None = None  # None: not loaded yet
-    _transient_keys: frozenset[str] = frozenset()
-    _touched = False  # what `accessed` says
-    _failed = False  # the store did not take it, and it is not tried again
-    _cleared = False
-    _to_regenerate = False
-    _to_be_permanent: bool | None = None  # None: as it is
-    _assigned: set[str] | frozenset[str] = frozenset()  # the keys that this request wrote
-    _applied: tuple[Applied, ...] = ()
-
-    @classmethod
-    def of(cls, visit: Visit) -> Self:
-        """Return the session of a request, to be loaded when it is looked at."""
-        session = cls.__new__(cls)
-        # The encoder of `json` asks a dict for its size before it calls any method.
-        dict.__setitem__(session, "", None)
-        session._source = visit.engine  # noqa: SLF001  # its own class
-        session._transient_keys = visit.engine.transient_keys  # noqa: SLF001  # its own class
-        session._visit = visit  # noqa: SLF001  # its own class
-        return session
-
-    @property
-    def engine(self) -> Engine | None:
-        """What decides about the session; None for one that belongs to no request."""
-        return None if self._visit is None else self._visit.engine
-
-    @property
-    def is_in_use(self) -> bool:
-        """Whether it was loaded or cleared, so that there may be something to commit."""
-        return self._opened is not None or self._cleared
-
-    def fill(self, opened: Opened) -> None:
-        """Take what was loaded, if nothing was before and it has not been cleared."""
-        with loading.lock():
-            if self._opened is None:
-                if not self._cleared:
-                    self._replace_contents(opened.contents)
-                    self._loaded = opened.letter.text
-                self._opened = opened
-        self._accessed = True
-
-    def _open(self) -> Opened:
-        """Return what the store has, from now on if not yet."""
-        visit = self._visit
-        if self._opened is None and visit is not None:
-            self.fill(visit.perform(visit.engine.open(visit.presented, visit.arrived)))
-        return self._opened or _NOTHING
-
-    def _look(self) -> None:
-        self._touched = True
-        self._open()
-        self._accessed = True
-
-    def _is_loaded(self) -> bool:
-        return self.is_in_use
-
-    def _raw(self) -> dict[str, Any]:
-        contents = super()._raw()
-        for key in self._transient_keys:
-            contents.pop(key, None)
-        return contents
-
-    def _replace_contents(self, contents: Mapping[str, Any]) -> None:
-        kept = [
-            (key, dict.__getitem__(self, key))
-            for key in self._transient_keys
-            if dict.__contains__(self, key)
-        ]
-        dict.clear(self)
-        dict.update(self, contents)
-        dict.update(self, kept)
-
-    def _is_transient(self, key: object) -> bool:
-        return key in self._transient_keys
-
-    @property
-    def accessed(self) -> bool:
-        """Whether the response depends on the cookie; setting it loads nothing."""
-        return self._touched
-
-    @accessed.setter
-    def accessed(self, value: bool) -> None:
-        self._touched = bool(value)
 
     @property
     def permanent(self) -> bool:
@@ -168,13 +40,55 @@ class StoredSession(Session):
         for another reason.
         """
         self._touched = True
-        if self._to_be_permanent is not None:
-            return self._to_be_permanent
-        return self._open().letter.notes.permanent
+        asked = self._asked.permanent
+        return self._open().letter.notes.permanent if asked is None else asked
 
     @permanent.setter
     def permanent(self, value: bool) -> None:
-        self._to_be_permanent = bool(value)
+        self._asked = self._asked._replace(permanent=bool(value))
+
+    @property
+    def lifetime(self) -> timedelta | None:
+        """After how long without activity this session is over; None: when the policy says.
+
+        It can be longer than the policy's idle time, and not longer than its absolute one. Setting
+        it is no use of the session, as for :attr:`permanent`. Raises
+        :exc:`holdfast.ConfigurationError` for what is no duration, or too long.
+        """
+        self._touched = True
+        asked = self._asked.lifetime
+        seconds = self._open().letter.notes.lifetime if asked is None else asked
+        return timedelta(seconds=seconds) if seconds else None
+
+    @lifetime.setter
+    def lifetime(self, value: timedelta | None) -> None:
+        if value is not None and not isinstance(value, timedelta):
+            msg = f"lifetime must be a timedelta or None, not {type(value).__name__}"
+            raise ConfigurationError(msg)
+        seconds = 0 if value is None else int(value.total_seconds())
+        engine = self.engine
+        absolute = engine.terms.absolute if engine is not None else None
+        longest = int(LONGEST.total_seconds()) if absolute is None else absolute
+        if value is not None and not 1 <= seconds <= longest:
+            msg = (
+                "lifetime must be from a second to the absolute lifetime that the policy states,"
+                f" {timedelta(seconds=longest)}, not {value}"
+            )
+            raise ConfigurationError(msg)
+        self._asked = self._asked._replace(lifetime=seconds)
+
+    @property
+    def is_activity(self) -> bool:
+        """Whether this request keeps the session from becoming idle.
+
+        Set it to False where a page asks by itself, without its user. A login is activity all the
+        same. Setting it is no use of the session.
+        """
+        return not self._asked.passive
+
+    @is_activity.setter
+    def is_activity(self, value: bool) -> None:
+        self._asked = self._asked._replace(passive=not value)
 
     @property
     def new(self) -> bool:  # type: ignore[override]  # a plain attribute where it never changes
@@ -191,7 +105,10 @@ class StoredSession(Session):
 
     @property
     def created(self) -> datetime | None:
-        """When the session began, or its user last logged in; None while it is not stored."""
+        """When the session began, or its user last logged in; None while it is not stored.
+
+        Authenticating again by all methods of the login counts as a login.
+        """
         self._touched = True
         record = self._open().record
         return None if record is None else datetime.fromtimestamp(record.created, UTC)
@@ -216,129 +133,153 @@ class StoredSession(Session):
         A change of the user does this by itself.
         """
         self._look()
-        self._to_regenerate = True
+        self._asked = self._asked._replace(regenerate=True)
 
-    @overload
-    def apply(self, key: str, function: Callable[[T], T], default: T) -> T: ...
+    # Signing in
 
-    @overload
-    def apply(self, key: str, function: Callable[[Any], T]) -> T: ...
+    def log_in(
+        self,
+        user_id: str | int | UUID,
+        methods: Iterable[str] = (),
+        *,
+        refuse_beyond_max: bool = False,
+    ) -> None:
+        """Note that a user has authenticated now, and by which methods: ``("password",)``.
 
-    def apply(self, key: str, function: Callable[[Any], Any], default: Any = None) -> Any:
-        """Replace a value by ``function`` of it, or of ``default`` where there is none.
+        The session gets a new token, and its absolute lifetime begins anew (ASVS 5.0, 7.2.4). The
+        id is kept under the first of ``SESSION_USER_KEYS``. What an anonymous session had stays; of
+        another user's nothing does.
 
-        Returns the new value. If another request changes the session meanwhile, the function is
-        called again on the other's value, so ten requests that each add one add ten. It must give
-        the same for the same argument, and do nothing else. A value that is changed afterwards in
-        the same request is an ordinary change again.
+        Raises :exc:`holdfast.TooManySessions`, and changes nothing, if ``refuse_beyond_max`` is set
+        and the user has ``max_per_user`` other sessions; :exc:`holdfast.UnstorableValue` for what
+        is no user's id.
         """
-        value = function(self.get(key, default))
-        if key in self._assigned or self._is_transient(key):
-            self[key] = value
-        else:
-            dict.__setitem__(self, key, value)
-            self._applied = (*self._applied, (key, function, default))
-            self._mark_written()
-        return value
+        visit, used = self._in_request(), _methods(methods)
+        self._look()
+        keys = visit.engine.users.keys
+        if not keys:
+            msg = "SESSION_USER_KEYS names no key, so there is none for the user's id; name one"
+            raise ConfigurationError(msg)
+        text = text_of(user_id)
+        if not text:
+            path = "user_id"
+            raise UnstorableValue(path, f"{user_id!r} is no text, whole number or UUID that is one")
+        limit = visit.engine.terms.max_per_user
+        if refuse_beyond_max and limit is not None:
+            record = self._open().record
+            own = None if record is None else record.key
+            if not visit.perform(has_room(text, limit, own, visit.arrived)):
+                raise TooManySessions(text, limit)
+        self[keys[0]] = user_id
+        for other in keys[1:]:
+            self.pop(other, None)
+        self._asked = self._asked._replace(sign_in=SignIn(used, is_login=True, begins=True))
 
-    # Reading: what is transient is here without loading.
+    def log_out(self) -> None:
+        """End the session; what is written afterwards begins another one.
 
-    def __contains__(self, key: object) -> bool:
-        if not self._accessed and not self._is_transient(key):
-            self._look()
-        return dict.__contains__(self, key)
-
-    def __getitem__(self, key: str) -> Any:
-        return dict.__getitem__(self, key) if self._is_transient(key) else super().__getitem__(key)
-
-    def get(self, key: str, /, default: Any = None) -> Any:
-        if self._is_transient(key):
-            return dict.get(self, key, default)
-        return super().get(key, default)
-
-    # Writing
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        if self._is_transient(key):
-            dict.__setitem__(self, key, value)
-            return
-        if self._applied and self._has_applied(key, value):
-            # session["n"] = session.apply("n", ...): it stays an operation
-            dict.__setitem__(self, key, value)
-            return
-        super().__setitem__(key, value)
-        if isinstance(self._assigned, frozenset):
-            self._assigned = {key}
-        else:
-            self._assigned.add(key)
-        self._forget_applied(key)
-
-    def __delitem__(self, key: str) -> None:
-        if self._is_transient(key):
-            dict.__delitem__(self, key)
-            return
-        super().__delitem__(key)
-        self._assigned -= {key}
-        self._forget_applied(key)
-
-    def _has_applied(self, key: str, value: Any) -> bool:
-        applied = any(key == each[0] for each in self._applied)
-        return applied and identical(value, dict.__getitem__(self, key))
-
-    def _forget_applied(self, key: str) -> None:
-        if self._applied:
-            self._applied = tuple(each for each in self._applied if each[0] != key)
-
-    def clear(self) -> None:
-        """Empty the session and end it: what is written afterwards begins another one.
-
-        This is how to log somebody out; popping the last key is not.
+        The browser is told to forget what the policy's ``clear_site_data`` says.
         """
+        self.clear()
+        self.logged_out = True
+
+    def reauthenticated(self, methods: Iterable[str] = ()) -> None:
+        """Note that the user has authenticated again now, and by which methods.
+
+        The session gets a new token. If its contents were withheld, they are here from now on; what
+        was written meanwhile joins them, and replaces nothing. If these are all methods of the
+        login, the absolute lifetime begins anew, as after a login.
+
+        Raises :exc:`holdfast.NotSignedIn` if it is nobody's session.
+        """
+        used = _methods(methods)
+        if self.needs_reauthentication:
+            self._release()
+        elif self.user_id is None:
+            raise NotSignedIn
+        notes, before = self._open().letter.notes, self._asked.sign_in
+        if before is None:
+            before = SignIn(frozenset(), is_login=False, begins=used >= notes.methods.keys())
+        self._asked = self._asked._replace(sign_in=before._replace(methods=used | before.methods))
+
+    @property
+    def needs_reauthentication(self) -> bool:
+        """Whether the session was idle for too long, and waits for its user to authenticate again.
+
+        It looks empty then and nobody's, and nothing of it is lost; see
+        :attr:`holdfast.OnIdle.REAUTHENTICATE`.
+        """
+        self._touched = True
+        return self._open().withheld and not self._cleared and self.user_id is None
+
+    @property
+    def withheld_user_id(self) -> str | None:
+        """Whose session it is while it needs reauthentication; None otherwise."""
+        record = self._open().record
+        return record.user_id if self.needs_reauthentication and record is not None else None
+
+    @property
+    def authenticated_at(self) -> datetime | None:
+        """When the user last authenticated; None if nobody knows or is signed in."""
+        times = self._authenticated().values()
+        return datetime.fromtimestamp(max(times), UTC) if times else None
+
+    @property
+    def methods(self) -> frozenset[str]:
+        """By which methods the user has authenticated since the login."""
+        return frozenset(self._authenticated()) - {""}
+
+    def is_fresh(self, within: timedelta, methods: Iterable[str] = ()) -> bool:
+        """Return whether the user authenticated so lately: by each of the methods, or by any.
+
+        ASVS 5.0, 7.5.1 and 7.5.3.
+        """
+        times, asked = self._authenticated(), _methods(methods)
+        if not times or self._visit is None:
+            return False
+        since = self._visit.arrived - within.total_seconds()
+        oldest = min(times.get(each, 0) for each in asked) if asked else max(times.values())
+        return oldest >= since
+
+    def _authenticated(self) -> dict[str, int]:
+        """Return when the user authenticated, by method, and under "" by any; empty for nobody."""
+        user, opened, visit = self.user_id, self._open(), self._visit
+        self._touched = True
+        if user is None or visit is None:
+            return {}
+        sign_in, notes = self._asked.sign_in, opened.letter.notes
+        now = visit.arrived
+        stayed = user == opened.user and not self._cleared
+        if sign_in is None and not stayed:  # somebody came, who is not noted yet
+            return {} if is_remembered(self._raw()) else {"": now}
+        times = {"": notes.authenticated, **notes.methods} if stayed else {}
+        if sign_in is not None:
+            times |= dict.fromkeys({"", *sign_in.methods}, now)
+        return times if times.get("") else {}
+
+    def _release(self) -> None:
+        """Put what was withheld in the place of what was set aside, which joins it."""
+        visit, opened = self._in_request(), self._open()
+        contents = visit.engine.envelope.mapping_of(opened.letter.text)
+        user = visit.engine.users.of(contents)
         with loading.lock():
-            dict.clear(self)
-            self._cleared = self._accessed = self._touched = True
-        self._assigned, self._applied = frozenset(), ()
+            self._replace_contents(joined(self._raw(), contents))
+            self._loaded, self._snapshot = opened.letter.text, None
+            self._opened = replace(opened, contents=contents, user=user, withheld=False)
+        self._assigned, self._applied = set(self._assigned) - contents.keys(), ()
         self._mark_written()
 
-    def pop(self, key: str, default: Any = _MISSING) -> Any:
-        if key not in self and default is not _MISSING:
-            return default
-        value = dict.__getitem__(self, key)
-        del self[key]
-        return value
+    def _in_request(self) -> Any:
+        if self._visit is None:
+            msg = "this session belongs to no request, so nobody can sign in to it"
+            raise SessionUnavailable(msg)
+        return self._visit
 
-    def popitem(self) -> tuple[str, Any]:
-        if not self._accessed:
-            self._look()
-        key, value = item = dict.popitem(self)
-        dict.__setitem__(self, key, value)
-        del self[key]
-        return item
 
-    def setdefault(self, key: str, default: Any = None) -> Any:
-        # In one step, for threads that come at once: it returns this one's if it took that.
-        if key not in self and dict.setdefault(self, key, default) is default:
-            self[key] = default
-        return self[key]
-
-    def update(self, *args: Any, **kwargs: Any) -> None:
-        items: dict[str, Any] = {}
-        dict.update(items, *args, **kwargs)
-        for key, value in items.items():
-            self[key] = value
-
-    def __ior__(self, other: Any) -> Self:  # type: ignore[override]  # any mapping, as dict does
-        self.update(other)
-        return self
-
-    def settle(self, opened: Opened, contents: Mapping[str, Any] | None = None) -> None:
-        """Go on from what was saved: nothing is changed or asked for any more.
-
-        ``contents`` replace the session's, where what was saved differs from them.
-        """
-        if contents is not None:
-            self._replace_contents(contents)
-        self._opened, self._loaded, self._snapshot = opened, opened.letter.text, None
-        self._modified = self._written = self._cleared = self._to_regenerate = False
-        self._to_be_permanent = None
-        self._assigned, self._applied = frozenset(), ()
+def _methods(methods: Iterable[str]) -> frozenset[str]:
+    """Return names of methods; UnstorableValue for what are none."""
+    names: frozenset[Any] = frozenset([None] if isinstance(methods, str) else methods)
+    if not all(isinstance(name, str) and name for name in names):
+        path = "methods"
+        raise UnstorableValue(path, f"name them as in methods=('password',), not {methods!r}")
+    return names

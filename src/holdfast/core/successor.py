@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from holdfast.core import token as tokens
 from holdfast.core.change import Change
-from holdfast.core.envelope import Letter, Notes
-from holdfast.core.policy import Terms
+from holdfast.core.envelope import Letter
 from holdfast.core.record import Record
+from holdfast.core.terms import Terms
 from holdfast.core.token import Token
 from holdfast.core.verdict import by_previous
 
@@ -45,28 +47,28 @@ def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
     ``letter`` is what the record holds, ``text`` what the application's mapping is to be.
     """
     terms = engine.terms
-    permanent = change.permanent
-    if permanent is None:
-        permanent = letter.notes.permanent and not change.replaces
-    turned = permanent != letter.notes.permanent
+    withheld = change.stays_withheld
+    after = _letter_after(letter, text, change, now)
+    turned = after.notes.permanent != letter.notes.permanent
     previous, previous_until, rotated = record.previous, record.previous_until, record.rotated
     current = not by_previous(token, record, arrived)
     new = None
     why = change.why_regenerated
-    if change.wrote and not why and record.user_id != change.user:
+    if change.wrote and not why and not withheld and record.user_id != change.user:
         why = "another user"  # by other keys than when it was stored
     if why:
         new, previous, previous_until = tokens.renew(token, engine.random), b"", 0
-    elif _is_renewed(record, terms, now, asked=turned, current=current):
+    elif not withheld and _is_renewed(record, terms, now, asked=turned, current=current):
         why, new = "renewed", tokens.renew(token, engine.random)
         previous, previous_until = token.digest, 0
     elif current and previous and previous_until == 0:
         previous_until = now + terms.grace
-    matters = bool(new) or turned or text != letter.text
+    matters = new is not None or after != letter
     if not matters and previous_until == record.previous_until:
         return None
-    after = Letter(Notes(permanent), text)
     created = now if change.begins else record.created
+    seen = now if change.is_activity else record.seen
+    user = record.user_id if withheld else change.user
     return Successor(
         Record(
             key=record.key,
@@ -77,16 +79,23 @@ def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
             data=engine.envelope.seal(after),
             version=record.version + 1,
             created=created,
-            seen=now,
-            expires=terms.expires(created, now),
-            user_id=change.user,
-            client=record.client,
+            seen=seen,
+            expires=terms.expires(created, seen, after.notes.lifetime, user),
+            user_id=user,
+            client=record.client if new is None else change.client(),
         ),
         after,
         new,
         why,
         matters,
     )
+
+
+def _letter_after(letter: Letter, text: bytes, change: Change, now: int) -> Letter:
+    if change.stays_withheld:
+        aside = "" if text == b"{}" else text.decode()
+        return Letter(msgspec.structs.replace(letter.notes, aside=aside), letter.text)
+    return Letter(change.notes(letter.notes, now), text)
 
 
 def _is_renewed(record: Record, terms: Terms, now: int, *, asked: bool, current: bool) -> bool:

@@ -24,7 +24,7 @@ class Users:
             value = mapping.get(key)
             if value is None:
                 continue
-            user_id = _text_of(value)
+            user_id = text_of(value)
             if user_id is None:
                 self.warn(
                     f"session[{key!r}] is a {type(value).__name__}, and no text, whole number or"
@@ -35,7 +35,8 @@ class Users:
         return None
 
 
-def _text_of(value: Any) -> str | None:
+def text_of(value: object) -> str | None:
+    """Return a user's id as text; None for what can be none."""
     try:
         if isinstance(value, int) and not isinstance(value, bool):
             return str(int(value))

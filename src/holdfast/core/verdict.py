@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from holdfast.core.envelope import EMPTY, Letter
-from holdfast.core.policy import Terms
 from holdfast.core.record import Record
+from holdfast.core.terms import Terms
 from holdfast.core.token import Token
 from holdfast.errors import StoreUnavailable
 
@@ -43,7 +43,8 @@ class Verdict(enum.Enum):
 class Opened:
     """What opening a session found; never changed.
 
-    ``contents`` are the application's to change; ``user`` is whose they were. ``cookie`` is there
+    ``contents`` are the application's to change; ``user`` is whose they were. ``withheld`` says
+    that they are what was set aside, since the user has to authenticate again. ``cookie`` is there
     if a signed cookie was presented in place of a token, ``error`` if nobody could tell.
     """
 
@@ -55,11 +56,17 @@ class Opened:
     user: str | None = None
     cookie: SignedCookie | None = None
     error: StoreUnavailable | None = field(default=None, repr=False)
+    withheld: bool = False
+
+    @property
+    def text(self) -> bytes:
+        """What ``contents`` were read from."""
+        return self.letter.visible(self.withheld)
 
 
 def judge(token: Token, record: Record | None, arrived: int, terms: Terms) -> Verdict:
     """Return what a token is to a request that arrived at ``arrived``, seconds since the epoch."""
-    if record is None or record.expires <= arrived:
+    if record is None or is_over(record, arrived, terms):
         return Verdict.UNKNOWN
     if record.ended:
         died = record.ended
@@ -74,3 +81,9 @@ def by_previous(token: Token, record: Record, arrived: int) -> bool:
     """Return whether a token opens a record by the secret before the current one."""
     in_force = record.previous_until == 0 or arrived <= record.previous_until
     return record.previous != b"" and in_force and token.opens(record.previous)
+
+
+def is_over(record: Record, arrived: int, terms: Terms) -> bool:
+    """Return whether a record has expired, or has lasted as long as any may."""
+    too_long = not record.ended and terms.is_over(record.created, arrived)
+    return record.expires <= arrived or too_long

@@ -14,7 +14,9 @@ decided in ``holdfast.core``.
 
 from __future__ import annotations
 
+from holdfast.flask.devices import end_all, end_others, end_session, end_user, sessions_of
 from holdfast.flask.extension import Holdfast
+from holdfast.flask.fresh import require_fresh
 from holdfast.flask.interface import SessionInterface
 from holdfast.flask.secure_cookie import SecureCookieSessionInterface
 from holdfast.flask.sessions import (
@@ -27,6 +29,7 @@ from holdfast.flask.sessions import (
     session_json_serializer,
 )
 from holdfast.flask.stored import StoredSessionInterface
+from holdfast.manage import UserSession
 
 __all__ = [
     "Holdfast",
@@ -38,6 +41,13 @@ __all__ = [
     "StoredSession",
     "StoredSessionInterface",
     "TaggedJSONSerializer",
+    "UserSession",
+    "end_all",
+    "end_others",
+    "end_session",
+    "end_user",
+    "require_fresh",
     "session",
     "session_json_serializer",
+    "sessions_of",
 ]

@@ -13,8 +13,9 @@ from holdfast.core.events import Listener
 from holdfast.core.policy import Policy
 from holdfast.core.store import Store
 from holdfast.errors import ConfigurationError
+from holdfast.flask.agreement import check_configuration, checked_policy
+from holdfast.flask.answers import register_handlers
 from holdfast.flask.commands import sessions_commands
-from holdfast.flask.outage import register_handlers
 from holdfast.flask.secure_cookie import SecureCookieSessionInterface
 from holdfast.flask.stored import StoredSessionInterface
 from holdfast.log import log_event
@@ -63,7 +64,7 @@ class Holdfast:
         listeners: Iterable[Listener] = (log_event,),
     ) -> None:
         self.store = store
-        self.policy = SecureCookieSessionInterface(policy).policy  # refuses what is none
+        self.policy = Policy.flask() if policy is None else checked_policy(policy)
         self.migrate_until = migrate_until
         self.listeners = listeners
         if app is not None:
@@ -116,6 +117,7 @@ class Holdfast:
         self._install(app, interface)
 
     def _install(self, app: flask.Flask, interface: Any) -> None:
+        check_configuration(app, interface.policy, renamed=self.migrate_until is not None)
         if isinstance(interface, StoredSessionInterface):
             interface.engine(app)  # refuses what is wrong in the configuration
             register_handlers(app)

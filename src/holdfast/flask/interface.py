@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import flask
 import flask.sessions
 
 from holdfast.core.cookie_held import wants_cookie
 from holdfast.core.cookies import Attributes
+from holdfast.core.policy import Policy
+from holdfast.flask.agreement import check_configuration, check_mode, warn_of_http
 from holdfast.flask.sessions import NullSession
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ class SessionInterface(flask.sessions.SessionInterface):
     at the time of the call, and any method can be overridden.
     """
 
+    policy = Policy.flask()
     null_session_class: type[flask.sessions.NullSession] = NullSession
     pickle_based = False
 
@@ -34,37 +38,66 @@ class SessionInterface(flask.sessions.SessionInterface):
         return isinstance(obj, self.null_session_class)
 
     def get_cookie_name(self, app: Flask) -> str:
-        """Return ``SESSION_COOKIE_NAME``."""
-        name: str = app.config["SESSION_COOKIE_NAME"]
+        """Return the name that the policy states, or ``SESSION_COOKIE_NAME``."""
+        stated = self.policy.cookie.name
+        name: str = app.config["SESSION_COOKIE_NAME"] if stated is None else stated
         return name
 
     def get_cookie_domain(self, app: Flask) -> str | None:
-        """Return ``SESSION_COOKIE_DOMAIN``; with None only the host that set it gets the cookie."""
-        domain: str | None = app.config["SESSION_COOKIE_DOMAIN"]
+        """Return the domain that the policy states, or ``SESSION_COOKIE_DOMAIN``.
+
+        With None only the host that set it gets the cookie.
+        """
+        stated = self.policy.cookie.domain
+        domain: str | None = app.config["SESSION_COOKIE_DOMAIN"] if stated is None else stated
         return domain
 
     def get_cookie_path(self, app: Flask) -> str:
-        """Return ``SESSION_COOKIE_PATH``, or ``APPLICATION_ROOT`` where that is not set."""
-        path: str = app.config["SESSION_COOKIE_PATH"] or app.config["APPLICATION_ROOT"]
+        """Return the path that the policy states, or ``SESSION_COOKIE_PATH``.
+
+        ``APPLICATION_ROOT`` where neither is set.
+        """
+        path: str = (
+            self.policy.cookie.path
+            or app.config["SESSION_COOKIE_PATH"]
+            or app.config["APPLICATION_ROOT"]
+        )
         return path
 
     def get_cookie_httponly(self, app: Flask) -> bool:
-        """Return ``SESSION_COOKIE_HTTPONLY``: whether scripts can't read the cookie."""
-        httponly: bool = app.config["SESSION_COOKIE_HTTPONLY"]
+        """Return whether scripts can't read the cookie.
+
+        ``SESSION_COOKIE_HTTPONLY``, or always where the policy states anything of the cookie.
+        """
+        httponly: bool = app.config["SESSION_COOKIE_HTTPONLY"] or self.policy.cookie.is_stated
         return httponly
 
     def get_cookie_secure(self, app: Flask) -> bool:
-        """Return ``SESSION_COOKIE_SECURE``: whether the cookie is sent over https alone."""
-        secure: bool = app.config["SESSION_COOKIE_SECURE"]
+        """Return whether the cookie is sent over https alone.
+
+        As the policy states, or ``SESSION_COOKIE_SECURE``.
+        """
+        stated = self.policy.cookie.secure
+        secure: bool = app.config["SESSION_COOKIE_SECURE"] if stated is None else stated
         return secure
 
     def get_cookie_samesite(self, app: Flask) -> str | None:
-        """Return ``SESSION_COOKIE_SAMESITE``: ``Strict``, ``Lax``, ``None`` as text, or None."""
-        samesite: str | None = app.config["SESSION_COOKIE_SAMESITE"]
+        """Return ``Strict``, ``Lax``, ``None`` as text, or None for no such attribute.
+
+        As the policy states, or ``SESSION_COOKIE_SAMESITE``.
+        """
+        stated = self.policy.cookie.same_site
+        samesite: str | None = app.config["SESSION_COOKIE_SAMESITE"] if stated is None else stated
         return samesite
 
     def get_cookie_partitioned(self, app: Flask) -> bool:
-        """Return ``SESSION_COOKIE_PARTITIONED``, which Flask has from 3.1 on."""
+        """Return whether each site that embeds this one has a cookie of its own.
+
+        As the policy states, or ``SESSION_COOKIE_PARTITIONED``, which Flask has from 3.1 on.
+        """
+        stated = self.policy.cookie.partitioned
+        if stated is not None:
+            return stated
         partitioned: bool = app.config.get("SESSION_COOKIE_PARTITIONED", False)
         return partitioned
 
@@ -82,10 +115,18 @@ class SessionInterface(flask.sessions.SessionInterface):
     def get_expiration_time(
         self, app: Flask, session: flask.sessions.SessionMixin
     ) -> datetime | None:
-        """Return when a permanent session's cookie expires (UTC), None for the others."""
-        if session.permanent:
+        """Return when a session's cookie expires (UTC), None for the end of the browser."""
+        if self.is_persistent(session):
             return datetime.now(UTC) + app.permanent_session_lifetime
         return None
+
+    def is_persistent(self, session: flask.sessions.SessionMixin) -> bool:
+        """Return whether a session's cookie outlives the browser.
+
+        As the policy states, or ``session.permanent``.
+        """
+        stated = self.policy.cookie.persistent
+        return session.permanent if stated is None else stated
 
     def should_set_cookie(self, app: Flask, session: flask.sessions.SessionMixin) -> bool:
         """Return whether a session that isn't empty gets a Set-Cookie.
@@ -103,3 +144,19 @@ class SessionInterface(flask.sessions.SessionInterface):
     ) -> None:
         """Save the session and set or delete its cookie; called for every response."""
         raise NotImplementedError
+
+    # The application whose configuration was found to agree with the policy.
+    _agreed: Flask | None = None
+
+    def agree(self, app: Flask) -> None:
+        """Refuse, at the first request, a configuration that contradicts the policy."""
+        check_configuration(app, self.policy)
+        check_mode(app, self.policy)
+        self._agreed = app
+
+    def guard(self, app: Flask, response: Response, attributes: Attributes) -> None:
+        """See to what a response needs that sets or deletes the cookie."""
+        if self.policy.no_store and "Cache-Control" not in response.headers:
+            response.headers["Cache-Control"] = "no-store"  # ASVS 5.0, 14.3.2
+        if app.debug and attributes.secure and flask.has_request_context():
+            warn_of_http(self.get_cookie_name(app))

@@ -27,6 +27,7 @@ from holdfast.errors import (
     describe_sizes,
 )
 from holdfast.flask import configuration
+from holdfast.flask.agreement import check_without_store, checked_policy
 from holdfast.flask.headers import (
     drop_cookie,
     find_cookie,
@@ -58,7 +59,6 @@ class SecureCookieSessionInterface(SessionInterface):
     serializer: Any = session_json_serializer
     session_class: type[flask.sessions.SecureCookieSession] = SecureCookieSession
 
-    policy = Policy.flask()
     # The codec of the last request, behind all that it was made of: deriving a key takes longer
     # than all the rest.
     _made: tuple[tuple[Any, ...], Codec | None] = ((), None)
@@ -66,10 +66,8 @@ class SecureCookieSessionInterface(SessionInterface):
 
     def __init__(self, policy: Policy | None = None) -> None:
         if policy is not None:
-            if not isinstance(policy, Policy):
-                msg = f"policy must be a holdfast.Policy, not {type(policy).__name__}"
-                raise ConfigurationError(msg)
-            self.policy = policy
+            self.policy = checked_policy(policy)
+        check_without_store(self.policy)
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
         """Return an itsdangerous serializer that reads and writes the same cookies.
@@ -95,6 +93,8 @@ class SecureCookieSessionInterface(SessionInterface):
 
         None without a secret key.
         """
+        if self._agreed is not app:
+            self.agree(app)
         codec = self._codec(app)
         if codec is None:
             return None
@@ -120,7 +120,9 @@ class SecureCookieSessionInterface(SessionInterface):
             self._set_cookie(app, session, response)
             session.accessed = accessed  # what is asked here is no look of the application's
         elif action is DROP:
-            drop_cookie(response, self.get_cookie_name(app), self.get_cookie_attributes(app))
+            attributes = self.get_cookie_attributes(app)
+            drop_cookie(response, self.get_cookie_name(app), attributes)
+            self.guard(app, response, attributes)
         if not accessed:
             vary_by_cookie(response)
 
@@ -138,9 +140,9 @@ class SecureCookieSessionInterface(SessionInterface):
             if size > BROWSER_LIMIT:
                 largest = largest_keys(session, codec.encode)
                 raise CookieTooLarge(name, size, BROWSER_LIMIT, largest)
-        length = set_cookie(
-            response, name, value, self.get_cookie_attributes(app), expires, codec.quoted
-        )
+        attributes = self.get_cookie_attributes(app)
+        length = set_cookie(response, name, value, attributes, expires, codec.quoted)
+        self.guard(app, response, attributes)
         if not refuse and 0 < (limit := max_cookie_size(app, response)) < length:
             largest = largest_keys(session, codec.encode)
             warnings.warn(

@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +16,18 @@ import flask
 import flask.sessions
 
 from holdfast.core import token as tokens
-from holdfast.core.cookie_held import DROP, SET
+from holdfast.core.client import client_text
+from holdfast.core.cookie_held import KEEP, SET
 from holdfast.core.envelope import Envelope
 from holdfast.core.events import Listener
 from holdfast.core.migration import Imported, SignedCookie
-from holdfast.core.policy import OnOutage, Policy
+from holdfast.core.policy import LONGEST, ClientNote, OnOutage, Policy
 from holdfast.core.signing import b64decode
-from holdfast.core.store import Store
+from holdfast.core.store import Cappable, Store
 from holdfast.core.stored import Engine
-from holdfast.core.stored_session import Visit
 from holdfast.core.token import Token
 from holdfast.core.users import Users
+from holdfast.core.visit import Visit
 from holdfast.drive import run
 from holdfast.errors import (
     ConfigurationError,
@@ -34,7 +35,8 @@ from holdfast.errors import (
     StoreUnavailable,
     UserIdIgnored,
 )
-from holdfast.flask import configuration, outage
+from holdfast.flask import answers, configuration
+from holdfast.flask.agreement import check_configuration, check_mode, checked_policy
 from holdfast.flask.headers import drop_cookie, find_cookie, set_cookie, vary_by_cookie
 from holdfast.flask.interface import SessionInterface
 from holdfast.flask.secure_cookie import SecureCookieSessionInterface
@@ -45,9 +47,6 @@ if TYPE_CHECKING:
     from flask import Flask, Request, Response
 
 _Flask: Any = flask.Flask
-
-# Browsers cut longer lifetimes (RFC 6265bis, section 5.5).
-_LONGEST_COOKIE = timedelta(days=400)
 
 
 class StoredSessionInterface(SessionInterface):
@@ -69,8 +68,6 @@ class StoredSessionInterface(SessionInterface):
 
     session_class: type[StoredSession] = StoredSession
     serializer: Any = session_json_serializer
-    policy = Policy.flask()
-
     _made: tuple[tuple[Any, ...], Engine | None] = ((), None)
 
     def __init__(
@@ -82,8 +79,13 @@ class StoredSessionInterface(SessionInterface):
         listeners: Iterable[Listener] = (log_event,),
     ) -> None:
         self.store = _checked_store(store)
-        self.signed = SecureCookieSessionInterface(policy)  # refuses what is no policy
-        self.policy = self.signed.policy
+        if policy is not None:
+            self.policy = checked_policy(policy)
+        if self.policy.max_per_user is not None and not isinstance(store, Cappable):
+            msg = f"max_per_user takes a store that has cap, and {type(store).__name__} has not"
+            raise ConfigurationError(msg)
+        # What reads the cookies from before.
+        self.signed = SecureCookieSessionInterface(Policy(max_bytes=self.policy.max_bytes))
         self.migrate_until = _timestamp(migrate_until)
         self.listeners = _guarded(listeners)
         self._perform = partial(run, store)
@@ -93,15 +95,20 @@ class StoredSessionInterface(SessionInterface):
         app: Flask,  # noqa: ARG002  # for overriding
         session: flask.sessions.SessionMixin,
     ) -> datetime | None:
-        """Return when a permanent session's cookie expires (UTC), None for the others.
+        """Return when a session's cookie expires (UTC), None for the end of the browser.
 
         The record in the store, not the cookie, ends a session, so this is as late as can be.
         """
-        return datetime.now(UTC) + _LONGEST_COOKIE if session.permanent else None
+        if self.is_persistent(session):
+            return datetime.now(UTC) + (self.policy.absolute or LONGEST)
+        return None
 
     def open_session(self, app: Flask, request: Request) -> StoredSession:
         """Return the session of a request, to be loaded when it is looked at."""
-        text = find_cookie(request, self.get_cookie_name(app))
+        if self._agreed is not app:
+            self.agree(app)
+        name = self.get_cookie_name(app)
+        text = find_cookie(request, name)
         arrived = int(time.time())
         read: Callable[[str], Token | SignedCookie | None] = tokens.parse
         if self.migrate_until > arrived:
@@ -109,7 +116,13 @@ class StoredSessionInterface(SessionInterface):
                 msg = "migrate_until needs the SECRET_KEY that signed the cookies; set it"
                 raise ConfigurationError(msg)
             read = partial(self._read, app)
+            if text is None and (before := app.config["SESSION_COOKIE_NAME"]) != name:
+                # Only a signed one: what this names is not looked up under a weaker name.
+                text = find_cookie(request, before)
+                text = None if text is None or tokens.parse(text) is not None else text
         visit = Visit(self.engine(app), text, arrived, self._perform, read)
+        if self.policy.client is not ClientNote.NONE:
+            visit.client = partial(self._client, request)
         return self.session_class.of(visit)
 
     def save_session(
@@ -130,19 +143,34 @@ class StoredSessionInterface(SessionInterface):
             steps = session.engine.commit(session, int(time.time()))
             action, text = run(self.store, steps)
         except (StoreUnavailable, SessionConflict) as error:
-            outage.answer_instead(app, error, response)
+            answers.answer_instead(app, error, response)
             vary_by_cookie(response)
             return
+        if session.logged_out and self.policy.clear_site_data:
+            cleared = ", ".join(f'"{what}"' for what in self.policy.clear_site_data)
+            response.headers.setdefault("Clear-Site-Data", cleared)  # ASVS 5.0, 14.3.1
+        if action is KEEP:
+            return
+        name, attributes = self.get_cookie_name(app), self.get_cookie_attributes(app)
         if action is SET:
             expires = self.get_expiration_time(app, session)
-            name, attributes = self.get_cookie_name(app), self.get_cookie_attributes(app)
             set_cookie(response, name, text, attributes, expires, quoted=False)
-        elif action is DROP:
-            drop_cookie(response, self.get_cookie_name(app), self.get_cookie_attributes(app))
         else:
-            return
+            drop_cookie(response, name, attributes)
+        self.guard(app, response, attributes)
         if not accessed:
             vary_by_cookie(response)
+
+    def agree(self, app: Flask) -> None:
+        """Refuse, at the first request, a configuration that contradicts the policy."""
+        migrates = self.migrate_until > time.time()
+        check_configuration(app, self.policy, renamed=migrates)
+        check_mode(app, self.policy)
+        self._agreed = app
+
+    def _client(self, request: Request) -> str:
+        user_agent = request.headers.get("User-Agent", "")
+        return client_text(self.policy.client, user_agent, request.remote_addr)
 
     def engine(self, app: Flask) -> Engine:
         """Return what decides about sessions, by the configuration of this moment."""

@@ -1,4 +1,4 @@
-"""What an application answers when the store of sessions can't be used."""
+"""What an application answers where it does not handle an error of its sessions itself."""
 
 from __future__ import annotations
 
@@ -7,33 +7,42 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import flask
-from werkzeug.exceptions import ServiceUnavailable
+from werkzeug.exceptions import HTTPException, ServiceUnavailable, Unauthorized
 
-from holdfast.errors import HoldfastError, SessionConflict, StoreUnavailable
+from holdfast.errors import (
+    HoldfastError,
+    ReauthenticationRequired,
+    SessionConflict,
+    StoreUnavailable,
+)
 
 if TYPE_CHECKING:
     from flask import Flask, Response
 
 _log = logging.getLogger("holdfast")
 
+Answered = StoreUnavailable | SessionConflict | ReauthenticationRequired
+
 
 def register_handlers(app: Flask) -> None:
-    """Have an application answer 503 where it has no handler of its own."""
+    """Have an application answer where it has no handler of its own."""
 
-    def answer(error: StoreUnavailable | SessionConflict) -> Any:
+    def answer(error: Answered) -> Any:
         for scope in (*flask.request.blueprints, None):
             handler: Any = app.error_handler_spec[scope][None].get(HoldfastError)
             if handler is not None:
                 return app.ensure_sync(handler)(error)
-        # By way of the application's handler for 503, if it has one.
-        return app.handle_http_exception(_service_unavailable(error))
+        # By way of the application's handler for the status, if it has one.
+        return app.handle_http_exception(_as_http(error))
 
-    for error in (StoreUnavailable, SessionConflict):
+    for error in (StoreUnavailable, SessionConflict, ReauthenticationRequired):
         handlers: Any = app.error_handler_spec[None][None]
         handlers.setdefault(error, answer)
 
 
-def _service_unavailable(error: StoreUnavailable | SessionConflict) -> ServiceUnavailable:
+def _as_http(error: Answered) -> HTTPException:
+    if isinstance(error, ReauthenticationRequired):
+        return Unauthorized("Please confirm first who you are.")
     return ServiceUnavailable(
         "Your session can't be used at the moment. Please try again soon.",
         retry_after=error.retry_after,
@@ -52,7 +61,7 @@ def answer_instead(
     except Exception as failure:  # noqa: BLE001  # a handler is an application's: anything
         if failure is not error:
             _log.exception("the handler for %s failed", type(error).__name__)
-        answer = app.make_response(_service_unavailable(error).get_response())
+        answer = app.make_response(_as_http(error).get_response())
     with suppress(Exception):
         close: Any = getattr(response.response, "close", None)
         if close is not None:

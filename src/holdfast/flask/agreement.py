@@ -1,0 +1,119 @@
+"""Whether a policy and an application's configuration can hold together.
+
+What a policy states wins over Flask's keys. A key that was changed from Flask's default and says
+another thing is refused, since one of the two was written in vain.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import flask
+
+from holdfast.core.policy import Policy
+from holdfast.errors import ConfigurationError, CrossSiteCookie, SecureCookieOverHTTP
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+_DEFAULTS: Any = flask.Flask.default_config
+_KEYS = {
+    "SESSION_COOKIE_NAME": "name",
+    "SESSION_COOKIE_SECURE": "secure",
+    "SESSION_COOKIE_SAMESITE": "same_site",
+    "SESSION_COOKIE_PARTITIONED": "partitioned",
+    "SESSION_COOKIE_DOMAIN": "domain",
+    "SESSION_COOKIE_PATH": "path",
+}
+
+
+def checked_policy(policy: object) -> Policy:
+    """Return a policy; :exc:`holdfast.ConfigurationError` for what is none."""
+    if not isinstance(policy, Policy):
+        msg = f"policy must be a holdfast.Policy, not {type(policy).__name__}"
+        raise ConfigurationError(msg)
+    cookie = policy.cookie
+    if cookie.same_site == "None" and not cookie.partitioned:
+        warnings.warn(
+            "this policy has the session's cookie sent with the requests of every other site;"
+            " with partitioned=True each site that embeds this one has a cookie of its own",
+            CrossSiteCookie,
+            stacklevel=3,
+        )
+    return policy
+
+
+def check_without_store(policy: Policy) -> None:
+    """Refuse a policy of which a session in a signed cookie could not keep all."""
+    if policy.needs_store:
+        msg = (
+            "a session in a cookie can't keep what the policy states:"
+            f" {', '.join(policy.needs_store)}. Name a store, as in"
+            " Holdfast(app, store='sqlite:///sessions.db', policy=...)"
+        )
+        raise ConfigurationError(msg)
+
+
+def check_configuration(app: Flask, policy: Policy, *, renamed: bool = False) -> None:
+    """Refuse a configuration that contradicts a policy.
+
+    ``renamed`` says that ``SESSION_COOKIE_NAME`` is the name of the cookies from before.
+    """
+    keys = {name: field for name, field in _KEYS.items() if not (renamed and field == "name")}
+    for key, field in keys.items():
+        _check(app, key, getattr(policy.cookie, field))
+    if policy.cookie.is_stated:
+        _check(app, "SESSION_COOKIE_HTTPONLY", stated=True)
+    name = policy.cookie.name or ""
+    if name.startswith("__Host-") and app.config.get("SESSION_COOKIE_DOMAIN"):
+        msg = (
+            f"browsers drop a cookie {name} that has a domain; take SESSION_COOKIE_DOMAIN out, or"
+            " give the policy's for_domain(...) in place of the policy"
+        )
+        raise ConfigurationError(msg)
+    lifetime = app.permanent_session_lifetime
+    if lifetime != _DEFAULTS["PERMANENT_SESSION_LIFETIME"] and lifetime != policy.idle:
+        _check(app, "PERMANENT_SESSION_LIFETIME", policy.idle)
+    if policy.idle is not None or policy.touch_every is not None:
+        _check(app, "SESSION_REFRESH_EACH_REQUEST", stated=True)
+
+
+def check_mode(app: Flask, policy: Policy) -> None:
+    """Refuse a policy that is for development in an application that is not in debug mode."""
+    if policy.is_for_development and not app.debug:
+        msg = (
+            "for_development() makes a policy for debug mode alone, and this application is not in"
+            " it; give the policy itself, or run the application with debug=True"
+        )
+        raise ConfigurationError(msg)
+
+
+def warn_of_http(name: str) -> None:
+    """Warn of a Secure cookie on plain http, in debug mode."""
+    if flask.request.is_secure:
+        return
+    warnings.warn(
+        f"the cookie {name} is for https alone, and this request came over plain http, on which"
+        " browsers may drop it; for work on your own machine give the policy's for_development()",
+        SecureCookieOverHTTP,
+        stacklevel=3,
+    )
+
+
+def _check(app: Flask, key: str, stated: object) -> None:
+    given = app.config.get(key)
+    default = _DEFAULTS.get(key)
+    if stated is None or given is None or given == default or _same(given, stated):
+        return
+    msg = (
+        f"{key} is {given!r}, and the policy states {stated!r}; take the key out, or make another"
+        " policy of this one with dataclasses.replace"
+    )
+    raise ConfigurationError(msg)
+
+
+def _same(given: object, stated: object) -> bool:
+    if isinstance(given, str) and isinstance(stated, str):
+        return given.lower() == stated.lower()
+    return given == stated
