@@ -12,6 +12,7 @@ import growth
 import imports
 import plot
 import plot_stored
+import policy_requests
 import purging
 import report
 import report_stored
@@ -37,6 +38,7 @@ class Scale:
     tokens: float
     imports: float
     stored: float
+    policies: float
     crews: tuple[tuple[int, int], ...]  # processes, and threads of each
     at_work: float
     sizes: tuple[int, ...]
@@ -51,6 +53,7 @@ QUICK = Scale(
     tokens=2,
     imports=2,
     stored=5,
+    policies=3,
     crews=((1, 1), (2, 2)),
     at_work=0.3,
     sizes=(500, 2_000),
@@ -64,6 +67,7 @@ FULL = Scale(
     tokens=12,
     imports=8,
     stored=60,
+    policies=40,
     crews=((1, 1), (1, 2), (1, 4), (1, 8), (1, 16), (2, 1), (2, 4), (4, 1), (4, 4)),
     at_work=4,
     sizes=(1_000, 10_000, 100_000, 1_000_000),
@@ -123,6 +127,17 @@ def stored(console: Console, scale: Scale, platform: dict[str, str]) -> Figures:
     )
 
 
+def policies(console: Console, scale: Scale, _: dict[str, str]) -> Figures:
+    """Measure whole requests with one policy and another."""
+    with servers.stores() as urls:
+        contests = policy_requests.prepare(urls)
+        with progress(console) as begin:
+            take_rounds(contests, scale.policies, begin("policies", scale.policies))
+    costs = [policy_requests.evaluate(contest) for contest in contests]
+    report_stored.print_policies(console, costs)
+    return Figures({"policies": [asdict(cost) for cost in costs]}, {})
+
+
 def threads(console: Console, scale: Scale, _: dict[str, str]) -> Figures:
     """Measure operations a second, from several threads and processes."""
     with servers.stores() as urls, progress(console) as begin:
@@ -161,6 +176,7 @@ Part = Callable[["Console", Scale, dict[str, str]], Figures]
 PARTS: dict[str, Part] = {
     "cookies": cookies,
     "stored": stored,
+    "policies": policies,
     "threads": threads,
     "growth": growing,
     "purging": purge,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from contention import Load
     from growth import Growth, Memory
+    from policy_requests import PolicyCost
     from purging import Purge, Served
     from rich.console import Console
     from stored_requests import StoredOverhead
@@ -50,6 +51,24 @@ def print_requests(console: Console, overheads: Sequence[StoredOverhead], reques
         " interface that does nothing. less: how many times less than Flask-Session on the same"
         " Redis. between: where nine of ten resamplings lie.",
     )
+
+
+def print_policies(console: Console, costs: Sequence[PolicyCost]) -> None:
+    """Print what a policy costs."""
+    title(console, "A whole request with Policy.secure() and with Policy.flask(), in µs")
+    table = make_table(("of", "flask", "secure", "times", "between"))
+    for place, cost in enumerate(costs):
+        following = costs[place + 1].store if place + 1 < len(costs) else ""
+        table.add_row(
+            NAMES[cost.store],
+            cost.done,
+            figure(cost.flask),
+            figure(cost.secure),
+            f"[bold]{cost.more.value:.3f}[/]",
+            f"{cost.more.low:.3f} to {cost.more.high:.3f}",
+            end_section=cost.store != following,
+        )
+    console.print(table)
 
 
 def print_loads(console: Console, loads: Sequence[Load]) -> None:

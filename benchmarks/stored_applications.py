@@ -17,6 +17,8 @@ from holdfast.flask import Holdfast
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from holdfast import Policy
+
 NOTHING, COOKIE, FLASK_SESSION = "nothing", "cookie", "flask-session"
 
 # What the next session of this thread is to contain.
@@ -30,9 +32,15 @@ def make_applications(urls: dict[str, str]) -> dict[str, flask.Flask]:
     if "redis" in urls:
         apps[FLASK_SESSION] = make_flask_session(urls["redis"])
     for name, url in urls.items():
-        apps[name] = make_application()
-        Holdfast(apps[name], store=url)
+        apps[name] = make_stored(url)
     return apps
+
+
+def make_stored(url: str, policy: Policy | None = None) -> flask.Flask:
+    """Return the application with sessions in the store of a URL."""
+    app = make_application()
+    Holdfast(app, store=url, policy=policy)
+    return app
 
 
 def make_flask_session(url: str) -> flask.Flask:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _REQUESTS = 5  # in each turn
 _SESSIONS = 150  # of each size, on each store, that requests come back to
 # A session's first second is past, in which no request of a browser comes back.
-_SETTLED = 1.5
-_DONE = {
+SETTLED = 1.5
+DONE = {
     "untouched": "untouched",
     "read": "read",
     "written": "write",
@@ -73,11 +73,11 @@ def prepare(urls: dict[str, str]) -> list[Contest]:
             if name != on.NOTHING:
                 _check(size, name, app)
     contests = [
-        Contest((size, done), _ways(apps), _maker(apps, size, done), _REQUESTS, tail=True)
+        Contest((size, done), ways(apps), maker(apps, size, done), _REQUESTS, tail=True)
         for size in payloads.SIZES
-        for done in _DONE
+        for done in DONE
     ]
-    time.sleep(_SETTLED)
+    time.sleep(SETTLED)
     return contests
 
 
@@ -125,7 +125,9 @@ def _check(size: str, name: str, app: Flask) -> None:
     see("after login", cookie, begun)
 
 
-def _ways(apps: dict[str, Flask]) -> dict[str, Callable[[Environs], None]]:
+def ways(apps: dict[str, Flask]) -> dict[str, Callable[[Environs], None]]:
+    """Return what takes a request through each application."""
+
     def way(name: str, app: Flask) -> Callable[[Environs], None]:
         request = make_request(app)
         return lambda environs: request(environs[name])
@@ -133,8 +135,9 @@ def _ways(apps: dict[str, Flask]) -> dict[str, Callable[[Environs], None]]:
     return {name: way(name, app) for name, app in apps.items()}
 
 
-def _maker(apps: dict[str, Flask], size: str, done: str) -> Callable[[int], Sequence[Environs]]:
-    path = _DONE[done]
+def maker(apps: dict[str, Flask], size: str, done: str) -> Callable[[int], Sequence[Environs]]:
+    """Return what makes requests of one kind, each with its session in every application."""
+    path = DONE[done]
 
     def begin() -> Environs:
         contents = payloads.SIZES[size]()
