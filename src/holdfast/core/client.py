@@ -6,33 +6,35 @@ It is written where a record's ``client`` has one line of text: an address first
 from __future__ import annotations
 
 import ipaddress
-import re
 from dataclasses import dataclass
 from typing import Self
 
 from holdfast.core.policy import ClientNote
 
 LONGEST_USER_AGENT = 200
-_NO_TEXT = re.compile(r"[\x00-\x1f\x7f]+")
 # Looked for in this order: most browsers name those that came before them too.
-_BROWSERS = (
-    ("Edge", re.compile(r"\bEdg(e|A|iOS)?/")),
-    ("Opera", re.compile(r"\b(OPR|Opera)/")),
-    ("Samsung Internet", re.compile(r"\bSamsungBrowser/")),
-    ("Firefox", re.compile(r"\b(Firefox|FxiOS)/")),
-    ("Chrome", re.compile(r"\b(Chrome|Chromium|CriOS|HeadlessChrome)/")),
-    ("Safari", re.compile(r"\bVersion/[\d.]+.*\bSafari/")),
-    ("curl", re.compile(r"^curl/")),
-)
-_SYSTEMS = (
-    ("iPhone", re.compile(r"\biPhone\b")),
-    ("iPad", re.compile(r"\biPad\b")),
-    ("Android", re.compile(r"\bAndroid\b")),
-    ("Windows", re.compile(r"\bWindows\b")),
-    ("ChromeOS", re.compile(r"\bCrOS\b")),
-    ("macOS", re.compile(r"\bMac OS X\b|\bMacintosh\b")),
-    ("Linux", re.compile(r"\bLinux\b|\bX11\b")),
-)
+_BROWSERS = {
+    "Edg": "Edge",
+    "OPR/": "Opera",
+    "SamsungBrowser/": "Samsung Internet",
+    "Firefox/": "Firefox",
+    "FxiOS/": "Firefox",
+    "Chrome/": "Chrome",
+    "Chromium/": "Chrome",
+    "CriOS/": "Chrome",
+    "Safari/": "Safari",
+    "curl/": "curl",
+}
+_SYSTEMS = {
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Android": "Android",
+    "Windows": "Windows",
+    "CrOS": "ChromeOS",
+    "Mac OS X": "macOS",
+    "Linux": "Linux",
+    "X11": "Linux",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,8 @@ def client_text(note: ClientNote, user_agent: str, address: str | None) -> str:
     if note is ClientNote.NONE:
         return ""
     # Cut before it is looked at, since a header can be long.
-    text = _NO_TEXT.sub(" ", user_agent[:LONGEST_USER_AGENT]).strip()
+    cut = user_agent[:LONGEST_USER_AGENT]
+    text = "".join(each if each.isprintable() else " " for each in cut).strip()
     if note is ClientNote.WITH_ADDRESS:
         return f"{_parsed(address) or ''}\n{text}"
     if note is ClientNote.WITH_SHORT_ADDRESS:
@@ -93,5 +96,5 @@ def _network(address: str | None) -> str:
     return str(ipaddress.ip_network(f"{parsed}/{bits}", strict=False))
 
 
-def _first(known: tuple[tuple[str, re.Pattern[str]], ...], text: str) -> str:
-    return next((name for name, pattern in known if pattern.search(text)), "")
+def _first(known: dict[str, str], text: str) -> str:
+    return next((name for part, name in known.items() if part in text), "")
