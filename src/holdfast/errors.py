@@ -145,7 +145,7 @@ class ReauthenticationRequired(HoldfastError):
     The answer is 401 where the application has no handler, which usually redirects to a form.
 
     ``user_id``
-        Who is to authenticate; None if nobody is signed in.
+        Who is to authenticate: who is signed in, or whose session is withheld; None for nobody.
     ``within``
         How lately.
     ``methods``

@@ -58,7 +58,8 @@ class Change:
     @property
     def sign_in(self) -> SignIn | None:
         """How the user authenticated; None if there was no need to, or if the user has left."""
-        return None if self.user is None else self.asked.sign_in
+        sign_in = self.asked.sign_in
+        return sign_in if sign_in is not None and sign_in.user == self.user else None
 
     @property
     def logs_in(self) -> bool:
@@ -114,7 +115,7 @@ class Change:
     def notes(self, before: Notes, now: int) -> Notes:
         """Return the notes to be kept of a session that had those of ``before``."""
         asked = self.asked
-        if self.replaces:
+        if self.replaces or (self.withheld and self.user_came):
             before = Notes()
         authenticated, methods = before.authenticated, before.methods
         if self.user is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
@@ -10,7 +11,10 @@ from holdfast.errors import ConfigurationError
 
 SameSite = Literal["Strict", "Lax", "None"]
 
+# RFC 6265bis, section 5.7: in any case of the letters.
 _HOST, _SECURE = "__Host-", "__Secure-"
+_PATH = re.compile(r"/[^;\x00-\x1f\x7f]*")
+_DOMAIN = re.compile(r"\.?[\w-]+(\.[\w-]+)*")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,17 +57,30 @@ class CookiePolicy:
             raise ConfigurationError(problem)
 
     def _problems(self) -> list[str]:
-        name = self.name
-        if name is not None and not is_name(name):
-            return [f"a cookie can't have the name {name!r}; use letters, digits, '-' and '_'"]
-        if self.same_site not in {None, "Strict", "Lax", "None"}:
-            return [f"same_site must be 'Strict', 'Lax' or 'None', not {self.same_site!r}"]
-        if self.path is not None and not self.path.startswith("/"):
-            return [f"path must begin with a slash, not be {self.path!r}"]
-        if self.domain is not None and not self.domain.strip("."):
-            return [f"domain must be a host's name, as 'example.org', not {self.domain!r}"]
+        return self._of_wrong_kinds() or self._dropped_by_browsers()
+
+    def _of_wrong_kinds(self) -> list[str]:
+        problems = [
+            f"{name} must be True, False or None, not {given!r}"
+            for name in ("secure", "partitioned", "persistent")
+            if not isinstance(given := getattr(self, name), bool | None)
+        ]
+        if self.name is not None and not (is_name(self.name) and _without_prefix(self.name)):
+            problems.append(
+                f"a cookie can't have the name {self.name!r}; use letters, digits, '-' and '_'"
+            )
+        if self.same_site not in (None, "Strict", "Lax", "None"):
+            problems.append(f"same_site must be 'Strict', 'Lax' or 'None', not {self.same_site!r}")
+        if self.path is not None and not _is(_PATH, self.path):
+            problems.append(f"path must begin with a slash and hold no ';', not be {self.path!r}")
+        if self.domain is not None and not _is(_DOMAIN, self.domain):
+            problems.append(f"domain must be a host's name, as 'example.org', not {self.domain!r}")
+        return problems
+
+    def _dropped_by_browsers(self) -> list[str]:
+        prefix = _prefix(self.name)
         needs_https = {
-            f"the name {name}": name is not None and name.startswith((_HOST, _SECURE)),
+            f"the name {self.name}": prefix,
             "partitioned": self.partitioned,
             "same_site='None'": self.same_site == "None",
         }
@@ -72,14 +89,13 @@ class CookiePolicy:
             for what, is_so in needs_https.items()
             if is_so and not self.secure
         ]
-        if name is not None and name.startswith(_HOST):
-            if self.domain is not None:
-                problems.append(
-                    f"browsers drop a cookie {name} that has a domain; for_domain() of a policy"
-                    f" makes it {_SECURE}{name.removeprefix(_HOST)}, which may have one"
-                )
-            if self.path != "/":
-                problems.append(f"browsers drop a cookie {name} whose path is not '/'; state it")
+        if prefix == _HOST and self.domain is not None:
+            problems.append(
+                f"browsers drop a cookie {self.name} that has a domain; for_domain() of a policy"
+                f" makes it {_SECURE}{_without_prefix(self.name)}, which may have one"
+            )
+        if prefix == _HOST and self.path != "/":
+            problems.append(f"browsers drop a cookie {self.name} whose path is not '/'; state it")
         return problems
 
     @property
@@ -89,11 +105,10 @@ class CookiePolicy:
 
     def insecure(self) -> Self:
         """Return this without what plain http can't have."""
-        name = self.name and self.name.removeprefix(_HOST).removeprefix(_SECURE)
         same_site: SameSite | None = "Lax" if self.same_site == "None" else self.same_site
         return replace(
             self,
-            name=name or None,
+            name=_without_prefix(self.name),
             secure=False,
             same_site=same_site,
             partitioned=None if self.partitioned is None else False,
@@ -102,6 +117,20 @@ class CookiePolicy:
     def for_domain(self, domain: str) -> Self:
         """Return this for all hosts beneath a domain, under a name that may have one."""
         name = self.name
-        if name is not None and name.startswith(_HOST):
-            name = _SECURE + name.removeprefix(_HOST)
+        if _prefix(name) == _HOST:
+            name = f"{_SECURE}{_without_prefix(name)}"
         return replace(self, name=name, domain=domain)
+
+
+def _prefix(name: str | None) -> str:
+    """Return the prefix by which browsers know a cookie, in whatever case it is written."""
+    lower = (name or "").lower()
+    return next((each for each in (_HOST, _SECURE) if lower.startswith(each.lower())), "")
+
+
+def _without_prefix(name: str | None) -> str | None:
+    return None if name is None else name[len(_prefix(name)) :]
+
+
+def _is(pattern: re.Pattern[str], text: object) -> bool:
+    return isinstance(text, str) and pattern.fullmatch(text) is not None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from holdfast.core.envelope import Letter
 from holdfast.core.record import Record
 from holdfast.core.token import Token
@@ -36,7 +38,7 @@ def judged(engine: Engine, token: Token, record: Record | None, arrived: int) ->
         engine.tell("loaded", token.handle, "withheld")
         return Opened(verdict, token, record, letter, aside, withheld=True)
     engine.tell("loaded", token.handle)
-    contents = joined(aside, contents)
+    letter, contents = whole(engine, letter, contents, aside)
     return Opened(verdict, token, record, letter, contents, engine.users.of(contents))
 
 
@@ -55,6 +57,17 @@ def read(engine: Engine, record: Record) -> tuple[Letter, dict[str, Any], dict[s
     except Exception as error:  # noqa: BLE001  # tags are open to applications: anything
         engine.tell("refused", record.handle, f"unreadable: {type(error).__name__}")
         return None
+
+
+def whole(
+    engine: Engine, letter: Letter, contents: dict[str, Any], aside: dict[str, Any]
+) -> tuple[Letter, dict[str, Any]]:
+    """Return what is held by who may see all of it."""
+    if not aside:
+        return letter, contents
+    contents = joined(aside, contents)
+    notes = msgspec.structs.replace(letter.notes, aside="")
+    return Letter(notes, engine.envelope.encode(contents)), contents
 
 
 def joined(aside: dict[str, Any], contents: dict[str, Any]) -> dict[str, Any]:

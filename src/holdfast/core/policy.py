@@ -79,7 +79,7 @@ class ClientNote(enum.Enum):
 
 # Browsers cut longer lifetimes (RFC 6265bis, section 5.5).
 LONGEST = timedelta(days=400)
-_CLEARABLE = {"cache", "cookies", "storage", "executionContexts", "*"}
+_CLEARABLE = ("*", "cache", "cookies", "executionContexts", "storage")
 _ENUMS: dict[str, type[enum.Enum]] = {
     "on_large_cookie": OnLargeCookie,
     "on_outage": OnOutage,
@@ -180,11 +180,13 @@ class Policy:
             for name in ("max_bytes", "max_per_user")
             if not _is_positive(given[name]) and not (given[name] is None and name != "max_bytes")
         ]
+        if not isinstance(given["no_store"], bool):
+            problems.append(f"no_store must be True or False, not {given['no_store']!r}")
         if not isinstance(given["cookie"], CookiePolicy):
             problems.append(f"cookie must be a CookiePolicy, not {given['cookie']!r}")
         cleared = given["clear_site_data"]
-        if not isinstance(cleared, tuple) or not _CLEARABLE.issuperset(cleared):
-            known = ", ".join(sorted(_CLEARABLE))
+        if not isinstance(cleared, tuple) or any(each not in _CLEARABLE for each in cleared):
+            known = ", ".join(_CLEARABLE)
             problems.append(f"clear_site_data must be a tuple of some of {known}, not {cleared!r}")
         return problems
 
@@ -222,7 +224,7 @@ class Policy:
                 f"grace ({self.grace}) must be at least half of in_flight ({in_flight}), or a"
                 " request that was sent with the token before comes too late"
             )
-        longest = max(in_flight, self.grace or timedelta())
+        longest = max(in_flight, self.grace or timedelta(seconds=Terms.grace))
         if self.renew_every is not None and self.renew_every <= longest:
             problems.append(
                 f"renew_every ({self.renew_every}) must be longer than in_flight and grace"

@@ -9,7 +9,7 @@ from holdfast.core.cap import cap
 from holdfast.core.change import Change
 from holdfast.core.cookie_held import SET
 from holdfast.core.envelope import Letter
-from holdfast.core.opening import joined, read
+from holdfast.core.opening import read, whole
 from holdfast.core.ops import Load, Save, Touch
 from holdfast.core.outcome import ATTEMPTS, NOTHING, Outcome, Steps
 from holdfast.core.record import Record
@@ -86,7 +86,9 @@ def _on_top_of(
 ) -> tuple[Letter, bytes, dict[str, Any], list[str]]:
     """Return what others saved, and the text, contents and conflicts of a change on top of it."""
     letter, everything, aside = readable
-    theirs = aside if change.withheld else joined(aside, everything)
+    theirs = aside
+    if not change.withheld:
+        letter, theirs = whole(engine, letter, everything, aside)
     if not change.wrote:
         return letter, letter.visible(change.withheld), theirs, []
     conflicts: list[str] = []

@@ -30,12 +30,13 @@ _NOTHING = Opened(Verdict.NONE)
 
 
 class SignIn(NamedTuple):
-    """How a user authenticated in this request.
+    """How a user authenticated in this request; of no meaning if it is another's by now.
 
     ``is_login`` tells a login from authenticating again; ``begins`` says whether the session's
     absolute lifetime begins anew.
     """
 
+    user: str
     methods: frozenset[str]
     is_login: bool
     begins: bool

@@ -173,7 +173,7 @@ class StoredSession(StoredMapping):
         self[keys[0]] = user_id
         for other in keys[1:]:
             self.pop(other, None)
-        self._asked = self._asked._replace(sign_in=SignIn(used, is_login=True, begins=True))
+        self._asked = self._asked._replace(sign_in=SignIn(text, used, is_login=True, begins=True))
 
     def log_out(self) -> None:
         """End the session; what is written afterwards begins another one.
@@ -187,8 +187,8 @@ class StoredSession(StoredMapping):
         """Note that the user has authenticated again now, and by which methods.
 
         The session gets a new token. If its contents were withheld, they are here from now on; what
-        was written meanwhile joins them, and replaces nothing. If these are all methods of the
-        login, the absolute lifetime begins anew, as after a login.
+        was written meanwhile joins them, and replaces nothing. If methods are known since the login
+        and these are all of them, the absolute lifetime begins anew, as after a login.
 
         Raises :exc:`holdfast.NotSignedIn` if it is nobody's session.
         """
@@ -197,9 +197,11 @@ class StoredSession(StoredMapping):
             self._release()
         elif self.user_id is None:
             raise NotSignedIn
-        notes, before = self._open().letter.notes, self._asked.sign_in
-        if before is None:
-            before = SignIn(frozenset(), is_login=False, begins=used >= notes.methods.keys())
+        user, known = self.user_id or "", self._open().letter.notes.methods.keys()
+        before = self._asked.sign_in
+        if before is None or before.user != user:
+            begins = bool(known) and used >= known
+            before = SignIn(user, frozenset(), is_login=False, begins=begins)
         self._asked = self._asked._replace(sign_in=before._replace(methods=used | before.methods))
 
     @property
@@ -234,12 +236,17 @@ class StoredSession(StoredMapping):
 
         ASVS 5.0, 7.5.1 and 7.5.3.
         """
-        times, asked = self._authenticated(), _methods(methods)
-        if not times or self._visit is None:
+        duration: object = within
+        if not isinstance(duration, timedelta):
+            msg = f"within must be a timedelta, not {within!r}"
+            raise ConfigurationError(msg)
+        times, asked, visit = self._authenticated(), _methods(methods), self._visit
+        if not times or visit is None:
             return False
-        since = self._visit.arrived - within.total_seconds()
-        oldest = min(times.get(each, 0) for each in asked) if asked else max(times.values())
-        return oldest >= since
+        since = visit.arrived - duration.total_seconds()
+        # What is further ahead than clocks differ is of no use: one of them has been set.
+        latest = visit.arrived + visit.engine.terms.in_flight
+        return all(since <= times.get(each, 0) <= latest for each in asked or {""})
 
     def _authenticated(self) -> dict[str, int]:
         """Return when the user authenticated, by method, and under "" by any; empty for nobody."""
@@ -249,9 +256,12 @@ class StoredSession(StoredMapping):
             return {}
         sign_in, notes = self._asked.sign_in, opened.letter.notes
         now = visit.arrived
+        if sign_in is not None and sign_in.user != user:
+            sign_in = None
         stayed = user == opened.user and not self._cleared
         if sign_in is None and not stayed:  # somebody came, who is not noted yet
             return {} if is_remembered(self._raw()) else {"": now}
+        stayed = stayed and not (sign_in is not None and sign_in.is_login)
         times = {"": notes.authenticated, **notes.methods} if stayed else {}
         if sign_in is not None:
             times |= dict.fromkeys({"", *sign_in.methods}, now)

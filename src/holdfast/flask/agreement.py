@@ -33,15 +33,18 @@ def checked_policy(policy: object) -> Policy:
     if not isinstance(policy, Policy):
         msg = f"policy must be a holdfast.Policy, not {type(policy).__name__}"
         raise ConfigurationError(msg)
-    cookie = policy.cookie
-    if cookie.same_site == "None" and not cookie.partitioned:
+    return policy
+
+
+def warn_of_other_sites(policy: Policy) -> None:
+    """Warn of a cookie that goes with the requests of every other site (ASVS 5.0, 3.3.2)."""
+    if policy.cookie.same_site == "None" and not policy.cookie.partitioned:
         warnings.warn(
             "this policy has the session's cookie sent with the requests of every other site;"
             " with partitioned=True each site that embeds this one has a cookie of its own",
             CrossSiteCookie,
-            stacklevel=3,
+            stacklevel=4,
         )
-    return policy
 
 
 def check_without_store(policy: Policy) -> None:
@@ -63,8 +66,9 @@ def check_configuration(app: Flask, policy: Policy, *, renamed: bool = False) ->
     keys = {name: field for name, field in _KEYS.items() if not (renamed and field == "name")}
     for key, field in keys.items():
         _check(app, key, getattr(policy.cookie, field))
-    if policy.cookie.is_stated:
-        _check(app, "SESSION_COOKIE_HTTPONLY", stated=True)
+    if policy.cookie.is_stated and not app.config["SESSION_COOKIE_HTTPONLY"]:
+        msg = "a cookie of a policy is hidden from scripts; take SESSION_COOKIE_HTTPONLY out"
+        raise ConfigurationError(msg)
     name = policy.cookie.name or ""
     if name.startswith("__Host-") and app.config.get("SESSION_COOKIE_DOMAIN"):
         msg = (
@@ -75,8 +79,14 @@ def check_configuration(app: Flask, policy: Policy, *, renamed: bool = False) ->
     lifetime = app.permanent_session_lifetime
     if lifetime != _DEFAULTS["PERMANENT_SESSION_LIFETIME"] and lifetime != policy.idle:
         _check(app, "PERMANENT_SESSION_LIFETIME", policy.idle)
-    if policy.idle is not None or policy.touch_every is not None:
-        _check(app, "SESSION_REFRESH_EACH_REQUEST", stated=True)
+    stated = policy.idle is not None or policy.touch_every is not None
+    if stated and not app.config["SESSION_REFRESH_EACH_REQUEST"]:
+        msg = (
+            "reading is activity where a policy states idle or touch_every; take"
+            " SESSION_REFRESH_EACH_REQUEST out, and set session.is_activity = False in views that"
+            " are none"
+        )
+        raise ConfigurationError(msg)
 
 
 def check_mode(app: Flask, policy: Policy) -> None:

@@ -29,8 +29,8 @@ def sessions_of(user_id: UserId) -> list[UserSession]:
     Raises :exc:`holdfast.ConfigurationError` where sessions live in cookies, and
     :exc:`holdfast.StoreUnavailable`.
     """
-    current = session.handle if flask.has_request_context() else None
-    text = _text(user_id)
+    stored_sessions()
+    text, current = _text(user_id), session.handle if flask.has_request_context() else None
     return _performed(lambda engine, now: manage.sessions_of(engine, text, now, current))
 
 
@@ -49,6 +49,7 @@ def end_others() -> int:
     For whoever changed a password (ASVS 5.0, 7.4.3). Raises :exc:`holdfast.NotSignedIn` if it is
     nobody's, and as :func:`sessions_of`.
     """
+    stored_sessions()
     user_id, own = session.user_id, session.handle
     if user_id is None:
         raise NotSignedIn

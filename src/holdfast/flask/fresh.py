@@ -39,7 +39,8 @@ def require_fresh(
         def fresh(*args: P.args, **kwargs: P.kwargs) -> T:
             stored_sessions()
             if not session.is_fresh(within, needed):
-                raise ReauthenticationRequired(session.user_id, within, needed)
+                user_id = session.user_id or session.withheld_user_id
+                raise ReauthenticationRequired(user_id, within, needed)
             answer: T = flask.current_app.ensure_sync(view)(*args, **kwargs)
             return answer
 

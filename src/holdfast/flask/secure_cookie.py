@@ -27,7 +27,7 @@ from holdfast.errors import (
     describe_sizes,
 )
 from holdfast.flask import configuration
-from holdfast.flask.agreement import check_without_store, checked_policy
+from holdfast.flask.agreement import check_without_store, checked_policy, warn_of_other_sites
 from holdfast.flask.headers import (
     drop_cookie,
     find_cookie,
@@ -67,6 +67,7 @@ class SecureCookieSessionInterface(SessionInterface):
     def __init__(self, policy: Policy | None = None) -> None:
         if policy is not None:
             self.policy = checked_policy(policy)
+            warn_of_other_sites(policy)
         check_without_store(self.policy)
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:

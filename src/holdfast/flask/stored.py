@@ -36,7 +36,12 @@ from holdfast.errors import (
     UserIdIgnored,
 )
 from holdfast.flask import answers, configuration
-from holdfast.flask.agreement import check_configuration, check_mode, checked_policy
+from holdfast.flask.agreement import (
+    check_configuration,
+    check_mode,
+    checked_policy,
+    warn_of_other_sites,
+)
 from holdfast.flask.headers import drop_cookie, find_cookie, set_cookie, vary_by_cookie
 from holdfast.flask.interface import SessionInterface
 from holdfast.flask.secure_cookie import SecureCookieSessionInterface
@@ -81,6 +86,7 @@ class StoredSessionInterface(SessionInterface):
         self.store = _checked_store(store)
         if policy is not None:
             self.policy = checked_policy(policy)
+            warn_of_other_sites(policy)
         if self.policy.max_per_user is not None and not isinstance(store, Cappable):
             msg = f"max_per_user takes a store that has cap, and {type(store).__name__} has not"
             raise ConfigurationError(msg)
