@@ -133,7 +133,10 @@ class CookieTooLarge(HoldfastError, ValueError):
 
 
 class NotSignedIn(HoldfastError):
-    """What was asked of a session takes a user, and it is nobody's; nothing was changed."""
+    """What was asked of a session takes a user, and it is nobody's; nothing was changed.
+
+    The answer is 401 where the application has no handler.
+    """
 
     def __str__(self) -> str:
         return "nobody is signed in to this session; log_in() is for that"

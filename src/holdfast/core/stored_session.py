@@ -21,6 +21,7 @@ from holdfast.errors import (
     ConfigurationError,
     NotSignedIn,
     SessionUnavailable,
+    StoreUnavailable,
     TooManySessions,
     UnstorableValue,
 )
@@ -127,6 +128,12 @@ class StoredSession(StoredMapping):
             self._look()
         return None if self._visit is None else self._visit.engine.users.of(self._raw())
 
+    @property
+    def outage(self) -> StoreUnavailable | None:
+        """Why the session looks empty, where the policy has pages go on without the store."""
+        self._touched = True
+        return self._open().error
+
     def regenerate(self) -> None:
         """Have the session get a new token when it is saved; every older one is dead then.
 
@@ -190,13 +197,14 @@ class StoredSession(StoredMapping):
         was written meanwhile joins them, and replaces nothing. If methods are known since the login
         and these are all of them, the absolute lifetime begins anew, as after a login.
 
-        Raises :exc:`holdfast.NotSignedIn` if it is nobody's session.
+        Raises :exc:`holdfast.NotSignedIn` if it is nobody's session, and
+        :exc:`holdfast.StoreUnavailable` if nobody could tell.
         """
         used = _methods(methods)
         if self.needs_reauthentication:
             self._release()
         elif self.user_id is None:
-            raise NotSignedIn
+            raise self.outage or NotSignedIn
         user, known = self.user_id or "", self._open().letter.notes.methods.keys()
         before = self._asked.sign_in
         if before is None or before.user != user:

@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException, ServiceUnavailable, Unauthorized
 
 from holdfast.errors import (
     HoldfastError,
+    NotSignedIn,
     ReauthenticationRequired,
     SessionConflict,
     StoreUnavailable,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("holdfast")
 
-Answered = StoreUnavailable | SessionConflict | ReauthenticationRequired
+Answered = StoreUnavailable | SessionConflict | NotSignedIn | ReauthenticationRequired
 
 
 def register_handlers(app: Flask) -> None:
@@ -35,12 +36,14 @@ def register_handlers(app: Flask) -> None:
         # By way of the application's handler for the status, if it has one.
         return app.handle_http_exception(_as_http(error))
 
-    for error in (StoreUnavailable, SessionConflict, ReauthenticationRequired):
+    for error in (StoreUnavailable, SessionConflict, NotSignedIn, ReauthenticationRequired):
         handlers: Any = app.error_handler_spec[None][None]
         handlers.setdefault(error, answer)
 
 
 def _as_http(error: Answered) -> HTTPException:
+    if isinstance(error, NotSignedIn):
+        return Unauthorized("Please sign in first.")
     if isinstance(error, ReauthenticationRequired):
         return Unauthorized("Please confirm first who you are.")
     return ServiceUnavailable(

@@ -52,7 +52,7 @@ def end_others() -> int:
     stored_sessions()
     user_id, own = session.user_id, session.handle
     if user_id is None:
-        raise NotSignedIn
+        raise session.outage or NotSignedIn
     return _performed(lambda engine, now: manage.end_user(engine, user_id, now, but=own))
 
 

@@ -40,7 +40,7 @@ def require_fresh(
             stored_sessions()
             if not session.is_fresh(within, needed):
                 user_id = session.user_id or session.withheld_user_id
-                raise ReauthenticationRequired(user_id, within, needed)
+                raise session.outage or ReauthenticationRequired(user_id, within, needed)
             answer: T = flask.current_app.ensure_sync(view)(*args, **kwargs)
             return answer
 
