@@ -13,6 +13,8 @@ SameSite = Literal["Strict", "Lax", "None"]
 
 # RFC 6265bis, section 5.7: in any case of the letters.
 _HOST, _SECURE = "__Host-", "__Secure-"
+# RFC 6265bis, section 5.6, of attributes; it leaves a name room for a value.
+_MOST = 1024
 _PATH = re.compile(r"/[^;\x00-\x1f\x7f]*")
 _DOMAIN = re.compile(r"\.?[\w-]+(\.[\w-]+)*")
 
@@ -69,6 +71,11 @@ class CookiePolicy:
             problems.append(
                 f"a cookie can't have the name {self.name!r}; use letters, digits, '-' and '_'"
             )
+        problems += [
+            f"{name} takes {len(given)} characters, and browsers ignore what takes over {_MOST}"
+            for name in ("name", "domain", "path")
+            if len(given := str(getattr(self, name) or "")) > _MOST
+        ]
         if self.same_site not in (None, "Strict", "Lax", "None"):
             problems.append(f"same_site must be 'Strict', 'Lax' or 'None', not {self.same_site!r}")
         if self.path is not None and not _is(_PATH, self.path):
