@@ -86,6 +86,12 @@ def in_words(age: timedelta) -> str:
     return "less than a second"
 
 
+def ago(time: datetime) -> str:
+    """Return as one would say it how long ago something was."""
+    age = datetime.now(UTC) - time
+    return f"{in_words(age)} ago" if age >= timedelta(seconds=1) else "just now"
+
+
 def _text(payload: str) -> str | None:
     try:
         data = _b64decode(payload.removeprefix("."))

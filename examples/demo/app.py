@@ -1,6 +1,7 @@
 """A small shop whose sessions are stored, and a page where requests race for one of them.
 
-``script/demo`` runs it at http://127.0.0.1:5000; ``--cookie`` keeps the sessions in signed cookies.
+``script/demo`` runs it at http://127.0.0.1:5000; ``--preset`` names the policy of its sessions, and
+``--cookie`` keeps them in signed cookies.
 This file puts the application together and serves it; what it does with the session stands in
 ``shop.py`` and ``races.py``.
 """
@@ -12,16 +13,23 @@ import logging
 import os
 import secrets
 import signal
+import sqlite3
 from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
 
 import click
+from account_page import account
+from accounts import Accounts
+from anatomy import ago, in_words
 from cookie_page import cookie_page, held_cookie
 from flask import Flask, render_template
-from guards import add_headers, refuse_foreign_posts
+from guards import add_headers, csrf_token, refuse_foreign_posts
 from history import History
+from names import names
+from passwords import passwords
 from ports import HOST, listen, port_number
+from presets import PRESETS, policy_of_shop, presets
 from races import races
 from session_page import SIGNED, session_page
 from shop import count, money, shop
@@ -30,50 +38,74 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
-from holdfast import ConfigurationError, StoreUnavailable, log_event
+from holdfast import ConfigurationError, Policy, StoreUnavailable, log_event
 from holdfast.flask import Holdfast
 
 HERE = Path(__file__).resolve().parent
 SQLITE = "sqlite:///sessions.db"
+# Browsers keep the cookies of all ports of a host together; names of their own avoid a mix.
+COOKIE, SIGNED_COOKIE = "holdfast_demo", "holdfast_demo_signed"
+PRESET = "secure"
 
 
-def create_app(instance: Path = HERE / "instance", store: str | None = SQLITE) -> Flask:
-    """Return the demo; the folder ``instance`` keeps its secret key, and its sessions on SQLite.
+def create_app(
+    instance: Path = HERE / "instance",
+    store: str | None = SQLITE,
+    preset: str = PRESET,
+    idle: timedelta | None = None,
+) -> Flask:
+    """Return the demo; the folder ``instance`` keeps its accounts, and its sessions on SQLite.
 
-    ``store`` is where sessions are stored; the same shop on signed cookies is there too then,
-    beneath ``/signed``, to compare. With None there are signed cookies alone.
+    ``store`` is where sessions are stored, under the policy ``preset``, if need be with another
+    idle time; the same shop on signed cookies is there too then, beneath ``/signed``, to compare.
+    With None there are signed cookies alone.
     """
-    app = create_shop(instance, store)
-    if store is not None:
-        signed = create_shop(instance, None)
-        app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {SIGNED: signed})  # type: ignore[method-assign]  # Flask's own way
+    signed = create_shop(instance, SIGNED_COOKIE)
+    signed.secret_key = secret_key(instance / "secret_key")
+    signed.config["PERMANENT_SESSION_LIFETIME"] = timedelta(days=30)
+    # A cookie is then written when the session changes and at no other time, so that the page that
+    # shows it can tell an age.
+    signed.config["SESSION_REFRESH_EACH_REQUEST"] = False
+    keep_sessions(signed, None, None)
+    for blueprint in (names, cookie_page):
+        signed.register_blueprint(blueprint)
+    if store is None:
+        return signed
+
+    app = create_shop(instance, COOKIE)
+    app.config["PRESET"] = preset
+    app.extensions["accounts"] = Accounts(instance / "accounts.db")
+    keep_sessions(app, store, policy_of_shop(preset, COOKIE, idle))
+    app.register_blueprint(passwords)
+    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {SIGNED: signed})  # type: ignore[method-assign]  # Flask's own way
     return app
 
 
-def create_shop(instance: Path, store: str | None) -> Flask:
-    """Return the shop with one kind of session."""
+def create_shop(instance: Path, cookie: str) -> Flask:
+    """Return the shop, without anything yet that knows its sessions or its visitors."""
     app = Flask("demo", root_path=str(HERE), instance_path=str(instance))
     app.config.update(
-        # Browsers keep the cookies of all ports of a host together; names of their own avoid a mix.
-        SESSION_COOKIE_NAME="holdfast_demo" if store else "holdfast_demo_signed",
+        SESSION_COOKIE_NAME=cookie,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_USER_KEYS=["name"],
-        PERMANENT_SESSION_LIFETIME=timedelta(days=30),
+        PRESET=None,
     )
-    if store is None:
-        app.secret_key = secret_key(instance / "secret_key")
-        # A cookie is then written when the session changes and at no other time, so that the page
-        # that shows it can tell an age.
-        app.config["SESSION_REFRESH_EACH_REQUEST"] = False
-        app.register_blueprint(cookie_page)
-    history = app.extensions["history"] = History()
-    Holdfast(app, store=store, listeners=[log_event, history])
-    for blueprint in (shop, races, session_page):
+    for blueprint in (shop, account, races, session_page, presets):
         app.register_blueprint(blueprint)
     app.before_request(refuse_foreign_posts)
     app.after_request(add_headers)
     app.register_error_handler(HTTPException, show_error)
-    app.add_template_filter(money)
+    for words in (money, in_words, ago):
+        app.add_template_filter(words)
+    app.add_template_global(csrf_token)
+    return app
+
+
+def keep_sessions(app: Flask, store: str | None, policy: Policy | None) -> None:
+    """Have the shop's sessions kept in a store, or in signed cookies."""
+    app.debug = policy is not None and policy.is_for_development
+    history = app.extensions["history"] = History()
+    Holdfast(app, store=store, policy=policy, listeners=[log_event, history])
     # The cart is counted by the templates: the page that says that the store is away must not ask.
     app.context_processor(
         lambda: {
@@ -82,7 +114,6 @@ def create_shop(instance: Path, store: str | None) -> Flask:
             "stored": store is not None,
         }
     )
-    return app
 
 
 def secret_key(path: Path) -> str:
@@ -122,27 +153,56 @@ def show_error(error: HTTPException) -> Response:
     help=f"Where to store sessions: {SQLITE} (the default), redis://..., memory:// and so on.",
 )
 @click.option("--cookie", is_flag=True, help="Keep sessions in signed cookies instead.")
-def main(port: int, store: str | None, *, cookie: bool) -> None:
-    """Show Holdfast at work: a shop, a cart, and requests that race for one session."""
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    help=f"The policy of stored sessions, for development; {PRESET} by default.",
+)
+@click.option(
+    "--idle",
+    metavar="SECONDS",
+    type=click.IntRange(1, 86400),
+    help="Another idle time for it; with aal2, to see a session withheld.",
+)
+def main(
+    port: int, store: str | None, *, cookie: bool, preset: str | None, idle: int | None
+) -> None:
+    """Show Holdfast at work: a shop, a cart, accounts, and requests that race for one session."""
     if cookie and store is not None:
         msg = "--store and --cookie exclude each other: a session is stored, or in its cookie."
+        raise click.UsageError(msg)
+    if cookie and (preset or idle) is not None:
+        msg = "--preset and --idle are for stored sessions; leave --cookie out."
         raise click.UsageError(msg)
     # Said outright, since a shell starts what runs in the background with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    idle_time = None if idle is None else timedelta(seconds=idle)
+    try:
+        policy_of_shop(preset or PRESET, COOKIE, idle_time)
+    except ConfigurationError as error:
+        raise click.BadParameter(str(error), param_hint="--idle") from error
     with contextlib.suppress(KeyboardInterrupt):
-        serve(port, None if cookie else SQLITE if store is None else store)
+        serve(
+            port,
+            None if cookie else SQLITE if store is None else store,
+            preset or PRESET,
+            idle_time,
+        )
     click.echo("Stopped.")
 
 
-def serve(port: int, store: str | None) -> None:
+def serve(port: int, store: str | None, preset: str, idle: timedelta | None) -> None:
     """Serve until interrupted."""
     try:
-        app = create_app(store=store)
+        app = create_app(store=store, preset=preset, idle=idle)
     except ConfigurationError as error:
         raise click.BadParameter(str(error), param_hint="--store") from error
     except OSError as error:
         msg = f"The secret key can't be kept in {error.filename}: {error.strerror}."
+        raise click.ClickException(msg) from error
+    except sqlite3.Error as error:
+        msg = f"The accounts can't be kept in {HERE / 'instance'}: {error}."
         raise click.ClickException(msg) from error
     create_tables(app)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no line for every request

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
+import re
+import secrets
 from urllib.parse import urlsplit
 
 from flask import Response, abort, request
+
+from holdfast.flask import session
 
 
 def refuse_foreign_posts() -> None:
@@ -24,6 +29,29 @@ def refuse_foreign_posts() -> None:
         foreign = site not in {"same-origin", "none"}
     if foreign:
         abort(403, "This form was sent from another site.")
+
+
+def csrf_token() -> str:
+    """Return what the forms of who is signed in send along; the session keeps it."""
+    if "csrf" not in session:
+        session["csrf"] = secrets.token_urlsafe()
+    token: str = session["csrf"]
+    return token
+
+
+def check_csrf_token() -> None:
+    """Refuse a form that does not send what the session keeps."""
+    kept, sent = session.get("csrf", ""), request.form.get("csrf", "")
+    if not kept or not hmac.compare_digest(kept.encode(), sent.encode()):
+        abort(400, "This form was made for another session. Load its page again, and send it anew.")
+
+
+def local(url: str | None) -> str | None:
+    """Return a URL if it is a path of this site, else None.
+
+    Browsers read a backslash as a slash and skip tabs, so that only plain characters pass.
+    """
+    return url if url and re.fullmatch(r"/(?!/)[!-\[\]-~]*", url) else None
 
 
 def add_headers(response: Response) -> Response:

@@ -1,4 +1,4 @@
-"""The shop: products, a cart, a name. All it knows of a visitor is in the session.
+"""The shop: products, and a cart. All it knows of a visitor is in the session.
 
 The cart is a list of dicts inside the session, and is changed where it stands. Nowhere is the
 session told that it was modified: Holdfast notices.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 shop = Blueprint("shop", __name__)
 
-LONGEST_NAME = 40
 LONGEST_NOTE = 280
 LARGEST_QUANTITY = 99
 
@@ -132,36 +130,6 @@ def note() -> Response:
         session.pop("note", None)
         flash("No card, then.", "done")
     return redirect(url_for(".cart"), 303)
-
-
-@shop.get("/sign-in")
-def sign_in_form() -> str:
-    """Ask for a name."""
-    return render_template(
-        "sign_in.html", longest_name=LONGEST_NAME, source=inspect.getsource(sign_in).rstrip()
-    )
-
-
-@shop.post("/sign-in")
-def sign_in() -> Response:
-    """Sign in under any name."""
-    name = " ".join(request.form.get("name", "").split())
-    if not 0 < len(name) <= LONGEST_NAME:
-        flash(f"Please give a name of 1 to {LONGEST_NAME} characters.", "problem")
-        return redirect(url_for(".sign_in_form"), 303)
-    session["name"] = name
-    session["since"] = datetime.now(UTC)
-    session.permanent = "stay" in request.form
-    flash(f"Welcome, {name}.", "done")
-    return redirect(url_for(".index"), 303)
-
-
-@shop.post("/sign-out")
-def sign_out() -> Response:
-    """Forget the visitor, and with the session all that was in it."""
-    session.clear()
-    flash("Signed out. The cart went with the session.", "done")
-    return redirect(url_for(".index"), 303)
 
 
 def known_sku() -> str:

@@ -58,7 +58,7 @@ def words(response):
 class TestShop:
     def test_a_visit_sets_no_cookie(self, client):
         """Who only looks around gets no cookie."""
-        for path in ("/", "/cart", "/sign-in", "/cookie", "/session/"):
+        for path in ("/", "/cart", "/sign-in", "/cookie", "/session/", "/presets", "/account/"):
             response = client.get(path)
             assert response.status_code == 200
             assert "Set-Cookie" not in response.headers
@@ -361,7 +361,15 @@ def refused(*arguments, code=2, **variables):
 class TestProgram:
     @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
     @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-    @pytest.mark.parametrize("kind", [("--store", "memory://"), ("--cookie",)], ids=str)
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            ("--store", "memory://"),
+            ("--store", "memory://", "--preset", "aal2", "--idle", "20"),
+            ("--cookie",),
+        ],
+        ids=str,
+    )
     def test_run(self, ending, kind):
         """It says where it is, serves its pages, and stops in one line when interrupted."""
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -420,3 +428,20 @@ class TestProgram:
         """A session is stored or lives in its cookie: asking for both is refused."""
         err = refused("--port", "0", "--cookie", "--store", "memory://")
         assert "--store and --cookie exclude each other" in err
+
+    @pytest.mark.parametrize("option", [("--preset", "aal2"), ("--idle", "20")], ids=str)
+    def test_preset_and_cookie(self, option):
+        """Presets are for stored sessions: asking for one on signed cookies is refused."""
+        err = refused("--port", "0", "--cookie", *option)
+        assert "--preset and --idle are for stored sessions" in err
+
+    def test_bad_preset(self):
+        """A preset that is none is refused with the names of those that are."""
+        err = refused("--port", "0", "--preset", "aal4")
+        assert "'flask', 'secure', 'aal1', 'aal2', 'aal3'" in err
+
+    def test_bad_idle(self):
+        """An idle time that the preset can't have is refused in the library's words."""
+        err = refused("--port", "0", "--preset", "aal3", "--idle", "86400")
+        assert "Invalid value for --idle: " in err
+        assert "longer than absolute" in err

@@ -62,6 +62,11 @@ class Browser:
             return json.load(answer)
 
 
+def sign_in(client, name="Ada"):
+    """Make an account, which signs in to it."""
+    assert client.post("/register", data={"name": name, "password": "hold fast"}).status_code == 303
+
+
 def meanwhile(monkeypatch, work):
     """Have the requests of the races call ``work`` where they would sleep."""
     monkeypatch.setattr(sys.modules["races"], "time", SimpleNamespace(sleep=work))
@@ -130,7 +135,7 @@ class TestRaces:
 
     def test_who_is_signed_in_stays(self, client):
         """The race signs nobody in where somebody is."""
-        client.post("/sign-in", data={"name": "Ada"})
+        sign_in(client)
         client.post("/races/sign-in")
         assert client.get("/races/state").json["name"] == "Ada"
 
@@ -144,7 +149,7 @@ class TestPage:
 
     def test_panel(self, client):
         """The page shows the session, and of the token its shape alone."""
-        client.post("/sign-in", data={"name": "Ada"})
+        sign_in(client)
         token = client.get_cookie(COOKIE).value
         assert re.fullmatch("[A-Za-z0-9_-]{64}", token)
         with client.session_transaction() as session:
@@ -166,7 +171,7 @@ class TestPage:
 
     def test_a_restart_logs_nobody_out(self, demo, tmp_path, client):
         """The sessions are in a file of the instance folder, and there for the next start."""
-        client.post("/sign-in", data={"name": "Ada"})
+        sign_in(client)
         assert (tmp_path / "instance" / "sessions.db").is_file()
         again = demo.create_app(tmp_path / "instance").test_client()
         again.set_cookie(COOKIE, client.get_cookie(COOKIE).value)
@@ -176,14 +181,14 @@ class TestPage:
         """Signing in brings a new token; the session, its cart included, goes on."""
         client.post("/cart/add", data={"sku": "cleat"})
         before = client.get_cookie(COOKIE).value
-        client.post("/sign-in", data={"name": "Ada"})
+        sign_in(client)
         assert client.get_cookie(COOKIE).value != before
         assert "1 in the cart" in client.get("/").text
 
     def test_events(self, client):
         """The page is told what happened after what it has, without looking at the session."""
         client.post("/cart/add", data={"sku": "cleat"})
-        client.post("/sign-in", data={"name": "Ada"})
+        sign_in(client)
         response = client.get("/session/events?after=1")
         assert [event["name"] for event in response.json] == ["regenerated"]
         assert "Vary" not in response.headers
@@ -201,7 +206,7 @@ class TestPage:
 
     def test_the_signed_twin_is_apart(self, client):
         """The shop on signed cookies beneath it knows nothing of this one's visitor."""
-        client.post("/sign-in", data={"name": "Ada"})
+        sign_in(client)
         assert client.get("/signed/races/state").json["name"] is None
         assert client.get("/signed/session/").status_code == 200
 

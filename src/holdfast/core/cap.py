@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.core.ops import Cap, OfUser, Operation
 from holdfast.core.record import Record, SessionKey, handle_of
+from holdfast.core.verdict import is_over
 from holdfast.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ def cap(engine: Engine, user: str, spare: SessionKey, now: int) -> Generator[Ope
 
 
 def has_room(
-    user: str, limit: int, own: SessionKey | None, now: int
+    engine: Engine, user: str, limit: int, own: SessionKey | None, now: int
 ) -> Generator[Operation, Any, bool]:
     """Return whether a user has fewer sessions than ``limit``, beside the one with the key."""
     records: Sequence[Record] = yield OfUser(user)
-    return sum(record.key != own and record.expires > now for record in records) < limit
+    others = [record for record in records if record.key != own]
+    return sum(not is_over(record, now, engine.terms) for record in others) < limit

@@ -175,7 +175,7 @@ class StoredSession(StoredMapping):
         if refuse_beyond_max and limit is not None:
             record = self._open().record
             own = None if record is None else record.key
-            if not visit.perform(has_room(text, limit, own, visit.arrived)):
+            if not visit.perform(has_room(visit.engine, text, limit, own, visit.arrived)):
                 raise TooManySessions(text, limit)
         self[keys[0]] = user_id
         for other in keys[1:]:
