@@ -124,7 +124,9 @@ class Change:
             authenticated, methods = now if self.logs_in else 0, {}
         if self.sign_in is not None:
             used = dict.fromkeys(sorted(self.sign_in.methods), now)
-            authenticated, methods = now, used if self.sign_in.is_login else methods | used
+            if not self.sign_in.is_login:
+                used = (methods or {"": authenticated}) | used
+            authenticated, methods = now, used
         return Notes(
             before.permanent if asked.permanent is None else asked.permanent,
             before.lifetime if asked.lifetime is None else asked.lifetime or None,

@@ -13,6 +13,7 @@ SameSite = Literal["Strict", "Lax", "None"]
 
 # RFC 6265bis, section 5.7: in any case of the letters.
 _HOST, _SECURE = "__Host-", "__Secure-"
+_PREFIXES = (_HOST, _SECURE, "__Http-")
 # RFC 6265bis, section 5.6, of attributes; it leaves a name room for a value.
 _MOST = 1024
 _PATH = re.compile(r"/[^;\x00-\x1f\x7f]*")
@@ -80,7 +81,7 @@ class CookiePolicy:
             problems.append(f"same_site must be 'Strict', 'Lax' or 'None', not {self.same_site!r}")
         if self.path is not None and not _is(_PATH, self.path):
             problems.append(f"path must begin with a slash and hold no ';', not be {self.path!r}")
-        if self.domain is not None and not _is(_DOMAIN, self.domain):
+        if self.domain is not None and not _is_host(self.domain):
             problems.append(f"domain must be a host's name, as 'example.org', not {self.domain!r}")
         return problems
 
@@ -104,6 +105,11 @@ class CookiePolicy:
         if prefix == _HOST and self.path != "/":
             problems.append(f"browsers drop a cookie {self.name} whose path is not '/'; state it")
         return problems
+
+    @property
+    def is_of_one_host(self) -> bool:
+        """Whether its name has browsers send it to the host that set it alone."""
+        return _prefix(self.name) == _HOST
 
     @property
     def is_stated(self) -> bool:
@@ -132,11 +138,18 @@ class CookiePolicy:
 def _prefix(name: str | None) -> str:
     """Return the prefix by which browsers know a cookie, in whatever case it is written."""
     lower = (name or "").lower()
-    return next((each for each in (_HOST, _SECURE) if lower.startswith(each.lower())), "")
+    return next((each for each in _PREFIXES if lower.startswith(each.lower())), "")
 
 
 def _without_prefix(name: str | None) -> str | None:
     return None if name is None else name[len(_prefix(name)) :]
+
+
+def _is_host(domain: object) -> bool:
+    try:
+        return _is(_DOMAIN, domain) and bool(str(domain).strip(".").encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def _is(pattern: re.Pattern[str], text: object) -> bool:

@@ -26,7 +26,8 @@ class Notes(msgspec.Struct, frozen=True, omit_defaults=True):
     ``authenticated``
         When its user last authenticated, in seconds since the epoch; 0: nobody knows.
     ``methods``
-        When each method was last used for that.
+        When each method was last used for that; under "", which is none, when somebody logged in
+        of whom no method is known.
     ``aside``
         What was written while the contents were withheld, as the text of a mapping; empty for
         nothing.

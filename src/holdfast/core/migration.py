@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from holdfast.core.cap import cap
 from holdfast.core.envelope import Letter, Notes
 from holdfast.core.opening import judged
 from holdfast.core.ops import Create, Load, Operation, Retire
@@ -104,6 +105,8 @@ def bring_over(
             return Opened(Verdict.LATE, token)
     if created:
         engine.tell("created", token.handle, "from a signed cookie")
+        if opened.user is not None:
+            yield from cap(engine, opened.user, token.key, now)
     elif judge(token, record, visit.arrived, engine.terms) is not Verdict.GOOD:
         return Opened(Verdict.LATE, token)
     merge = record is not opened.record and not created

@@ -79,6 +79,7 @@ class ClientNote(enum.Enum):
 
 # Browsers cut longer lifetimes (RFC 6265bis, section 5.5).
 LONGEST = timedelta(days=400)
+_MOST = 1 << 30
 _CLEARABLE = ("*", "cache", "cookies", "executionContexts", "storage")
 _ENUMS: dict[str, type[enum.Enum]] = {
     "on_large_cookie": OnLargeCookie,
@@ -176,9 +177,9 @@ class Policy:
             if not _is_duration(given[name]) and not (given[name] is None and name != "in_flight")
         ]
         problems += [
-            f"{name} must be a whole number, at least 1, not {given[name]!r}"
+            f"{name} must be a whole number from 1 to {_MOST}, not {given[name]!r}"
             for name in ("max_bytes", "max_per_user")
-            if not _is_positive(given[name]) and not (given[name] is None and name != "max_bytes")
+            if not _is_number(given[name]) and not (given[name] is None and name != "max_bytes")
         ]
         if not isinstance(given["no_store"], bool):
             problems.append(f"no_store must be True or False, not {given['no_store']!r}")
@@ -313,11 +314,15 @@ class Policy:
     def terms(self, *, idle: int, touched: bool) -> Terms:
         """Return what this comes to, with the framework's idle time where none is stated.
 
-        That is in seconds; ``touched`` says whether reading is activity.
+        That is in seconds; ``touched`` says whether reading is activity. Raises
+        :exc:`holdfast.ConfigurationError` if it is not longer than ``touch_every``.
         """
         in_flight = int(self.in_flight.total_seconds())
         idle = _seconds(self.idle) or idle
         touch_every = _seconds(self.touch_every) or max(1, min(60, idle // 10))
+        if touch_every >= max(idle, 2):
+            msg = f"touch_every ({self.touch_every}) must be less than the {idle} seconds of idle"
+            raise ConfigurationError(msg)
         return Terms(
             idle=idle,
             absolute=_seconds(self.absolute),
@@ -339,5 +344,5 @@ def _is_duration(given: object) -> bool:
     return isinstance(given, timedelta) and given.total_seconds() >= 1
 
 
-def _is_positive(given: object) -> bool:
-    return type(given) is int and given >= 1
+def _is_number(given: object) -> bool:
+    return type(given) is int and 1 <= given <= _MOST

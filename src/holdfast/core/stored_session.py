@@ -16,7 +16,7 @@ from holdfast.core.cap import has_room
 from holdfast.core.opening import joined
 from holdfast.core.policy import LONGEST
 from holdfast.core.stored_mapping import SignIn, StoredMapping
-from holdfast.core.users import is_remembered, text_of
+from holdfast.core.users import NO_USER_ID, is_remembered, text_of
 from holdfast.errors import (
     ConfigurationError,
     NotSignedIn,
@@ -161,7 +161,7 @@ class StoredSession(StoredMapping):
         and the user has ``max_per_user`` other sessions; :exc:`holdfast.UnstorableValue` for what
         is no user's id.
         """
-        visit, used = self._in_request(), _methods(methods)
+        visit, used = self._in_request(), names_of(methods)
         self._look()
         keys = visit.engine.users.keys
         if not keys:
@@ -170,7 +170,7 @@ class StoredSession(StoredMapping):
         text = text_of(user_id)
         if not text:
             path = "user_id"
-            raise UnstorableValue(path, f"{user_id!r} is no text, whole number or UUID that is one")
+            raise UnstorableValue(path, NO_USER_ID)
         limit = visit.engine.terms.max_per_user
         if refuse_beyond_max and limit is not None:
             record = self._open().record
@@ -200,7 +200,7 @@ class StoredSession(StoredMapping):
         Raises :exc:`holdfast.NotSignedIn` if it is nobody's session, and
         :exc:`holdfast.StoreUnavailable` if nobody could tell.
         """
-        used = _methods(methods)
+        used = names_of(methods)
         if self.needs_reauthentication:
             self._release()
         elif self.user_id is None:
@@ -248,7 +248,7 @@ class StoredSession(StoredMapping):
         if not isinstance(duration, timedelta):
             msg = f"within must be a timedelta, not {within!r}"
             raise ConfigurationError(msg)
-        times, asked, visit = self._authenticated(), _methods(methods), self._visit
+        times, asked, visit = self._authenticated(), names_of(methods), self._visit
         if not times or visit is None:
             return False
         since = visit.arrived - duration.total_seconds()
@@ -270,7 +270,7 @@ class StoredSession(StoredMapping):
         if sign_in is None and not stayed:  # somebody came, who is not noted yet
             return {} if is_remembered(self._raw()) else {"": now}
         stayed = stayed and not (sign_in is not None and sign_in.is_login)
-        times = {"": notes.authenticated, **notes.methods} if stayed else {}
+        times = {**notes.methods, "": notes.authenticated} if stayed else {}
         if sign_in is not None:
             times |= dict.fromkeys({"", *sign_in.methods}, now)
         return times if times.get("") else {}
@@ -294,10 +294,12 @@ class StoredSession(StoredMapping):
         return self._visit
 
 
-def _methods(methods: Iterable[str]) -> frozenset[str]:
-    """Return names of methods; UnstorableValue for what are none."""
-    names: frozenset[Any] = frozenset([None] if isinstance(methods, str) else methods)
+def names_of(methods: Iterable[str]) -> frozenset[str]:
+    """Return names of methods; :exc:`holdfast.ConfigurationError` for what are none."""
+    given: object = methods
+    named = isinstance(given, Iterable) and not isinstance(given, str | bytes)
+    names: frozenset[object] = frozenset(methods) if named else frozenset([None])
     if not all(isinstance(name, str) and name for name in names):
-        path = "methods"
-        raise UnstorableValue(path, f"name them as in methods=('password',), not {methods!r}")
-    return names
+        msg = f"methods must be a tuple of names, as ('password',), not {methods!r}"
+        raise ConfigurationError(msg)
+    return frozenset(map(str, names))

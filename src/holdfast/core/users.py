@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
+NO_USER_ID = "a user's id is text that is not empty, a whole number or a UUID"
+
 
 class Users:
     """Read a user's id from the first of ``keys`` that a session has.

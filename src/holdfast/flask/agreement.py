@@ -69,11 +69,10 @@ def check_configuration(app: Flask, policy: Policy, *, renamed: bool = False) ->
     if policy.cookie.is_stated and not app.config["SESSION_COOKIE_HTTPONLY"]:
         msg = "a cookie of a policy is hidden from scripts; take SESSION_COOKIE_HTTPONLY out"
         raise ConfigurationError(msg)
-    name = policy.cookie.name or ""
-    if name.startswith("__Host-") and app.config.get("SESSION_COOKIE_DOMAIN"):
+    if policy.cookie.is_of_one_host and app.config["SESSION_COOKIE_DOMAIN"] not in {None, False}:
         msg = (
-            f"browsers drop a cookie {name} that has a domain; take SESSION_COOKIE_DOMAIN out, or"
-            " give the policy's for_domain(...) in place of the policy"
+            f"browsers drop a cookie {policy.cookie.name} that has a domain; take"
+            " SESSION_COOKIE_DOMAIN out, or give what the policy's for_domain(...) returns"
         )
         raise ConfigurationError(msg)
     lifetime = app.permanent_session_lifetime

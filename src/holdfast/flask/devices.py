@@ -12,7 +12,7 @@ import flask
 from holdfast import manage
 from holdfast.core.outcome import Steps
 from holdfast.core.stored import Engine
-from holdfast.core.users import text_of
+from holdfast.core.users import NO_USER_ID, text_of
 from holdfast.drive import run
 from holdfast.errors import ConfigurationError, NotSignedIn, UnstorableValue
 from holdfast.flask.sessions import session
@@ -96,5 +96,5 @@ def _text(user_id: UserId) -> str:
     text = text_of(user_id)
     if not text:
         path = "user_id"
-        raise UnstorableValue(path, f"{user_id!r} is no text, whole number or UUID that is one")
+        raise UnstorableValue(path, NO_USER_ID)
     return text

@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 
 import flask
 
+from holdfast.core.stored_session import names_of
 from holdfast.errors import ConfigurationError, ReauthenticationRequired
 from holdfast.flask.devices import stored_sessions
 from holdfast.flask.sessions import session
@@ -29,10 +30,7 @@ def require_fresh(
     if not isinstance(given, timedelta) or given <= timedelta():
         msg = f"within must be a positive timedelta, not {within!r}; write @require_fresh()"
         raise ConfigurationError(msg)
-    if isinstance(methods, str):
-        msg = f"methods must be a tuple of names, not {methods!r}"
-        raise ConfigurationError(msg)
-    needed = frozenset(methods)
+    needed = names_of(methods)
 
     def decorate(view: Callable[P, T]) -> Callable[P, T]:
         @functools.wraps(view)

@@ -48,9 +48,9 @@ class SessionInterface(flask.sessions.SessionInterface):
 
         With None only the host that set it gets the cookie.
         """
-        stated = self.policy.cookie.domain
-        domain: str | None = app.config["SESSION_COOKIE_DOMAIN"] if stated is None else stated
-        return domain
+        cookie = self.policy.cookie
+        domain: str | None = app.config["SESSION_COOKIE_DOMAIN"]
+        return domain if cookie.domain is None and not cookie.is_of_one_host else cookie.domain
 
     def get_cookie_path(self, app: Flask) -> str:
         """Return the path that the policy states, or ``SESSION_COOKIE_PATH``.
