@@ -1,50 +1,33 @@
-"""Stores that each break one sentence of the contract, and which of its tests notice.
-
-Run, it prints a line for each: its name, and the names of the tests that failed, or ``-``.
-"""
+"""Stores that each break one sentence of the contract; run, it tells which tests notice."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import sys
 import threading
 import time
 from dataclasses import replace
 
-import pytest
+from teeth import Plain, classes_of_all, examined, main
 
 from holdfast.core.store import Purged
-from holdfast.stores.memory import MemoryStore
 from holdfast.testing import ByUserContract, PurgeableContract, StoreContract
 
-BROKEN = {}
+
+@examined
+class Basic(Plain):
+    """One with the powers that are broken here."""
+
+    contracts = ByUserContract, PurgeableContract, StoreContract
+    cap = page = None
 
 
-def broken(cls):
-    """Add a class of stores to those that must fail."""
-    BROKEN[cls.__name__] = cls
-    return cls
-
-
-class Plain(MemoryStore):
-    """What the broken ones change."""
-
-    def __init__(self):
-        super().__init__(purge_every=None)
-
-    def put(self, record):
-        self._records[record.key] = record
-
-
-@broken
-class CreatesOverLive(Plain):
+@examined
+class CreatesOverLive(Basic):
     def create(self, record):
         return super().create(record) or (self._live(record.key) and not self.put(record)) or False
 
 
-@broken
-class CreatesOverTombstones(Plain):
+@examined
+class CreatesOverTombstones(Basic):
     def create(self, record):
         if super().create(record):
             return True
@@ -54,21 +37,21 @@ class CreatesOverTombstones(Plain):
         return False
 
 
-@broken
-class Upserts(Plain):
+@examined
+class Upserts(Basic):
     def save(self, record):
         return super().save(record) or (record.key not in self._records and super().create(record))
 
 
-@broken
-class SavesAnyVersion(Plain):
+@examined
+class SavesAnyVersion(Basic):
     def save(self, record):
         stored = self._live(record.key)
         return stored is not None and super().save(replace(record, version=stored.version + 1))
 
 
-@broken
-class SavesOverTombstones(Plain):
+@examined
+class SavesOverTombstones(Basic):
     def save(self, record):
         stored = self.load(record.key)
         if stored is not None and stored.ended and stored.version == record.version - 1:
@@ -77,35 +60,35 @@ class SavesOverTombstones(Plain):
         return super().save(record)
 
 
-@broken
-class SaveMovesTimesBack(Plain):
+@examined
+class SaveMovesTimesBack(Basic):
     def save(self, record):
         return super().save(record) and not self.put(record)
 
 
-@broken
-class SaveKeepsTheClient(Plain):
+@examined
+class SaveKeepsTheClient(Basic):
     def save(self, record):
         stored = self._live(record.key)
         return stored is not None and super().save(replace(record, client=stored.client))
 
 
-@broken
-class SaveKeepsCreated(Plain):
+@examined
+class SaveKeepsCreated(Basic):
     def save(self, record):
         stored = self._live(record.key)
         return stored is not None and super().save(replace(record, created=stored.created))
 
 
-@broken
-class TouchMovesTimesBack(Plain):
+@examined
+class TouchMovesTimesBack(Basic):
     def touch(self, key, *, seen, expires):
         stored = self._live(key)
         return stored is not None and not self.put(replace(stored, seen=seen, expires=expires))
 
 
-@broken
-class TouchIsAVersion(Plain):
+@examined
+class TouchIsAVersion(Basic):
     def touch(self, key, *, seen, expires):
         done = super().touch(key, seen=seen, expires=expires)
         stored = self._live(key)
@@ -114,8 +97,8 @@ class TouchIsAVersion(Plain):
         return done
 
 
-@broken
-class TouchRevives(Plain):
+@examined
+class TouchRevives(Basic):
     def touch(self, key, *, seen, expires):
         stored = self.load(key)
         if stored is not None and stored.ended:
@@ -123,8 +106,8 @@ class TouchRevives(Plain):
         return super().touch(key, seen=seen, expires=expires)
 
 
-@broken
-class RetireKeepsTheData(Plain):
+@examined
+class RetireKeepsTheData(Basic):
     def retire(self, key, *, ended, expires):
         stored = self._live(key)
         done = super().retire(key, ended=ended, expires=expires)
@@ -133,8 +116,8 @@ class RetireKeepsTheData(Plain):
         return done
 
 
-@broken
-class RetireKeepsTheUser(Plain):
+@examined
+class RetireKeepsTheUser(Basic):
     def retire(self, key, *, ended, expires):
         stored = self._live(key)
         done = super().retire(key, ended=ended, expires=expires)
@@ -143,24 +126,24 @@ class RetireKeepsTheUser(Plain):
         return done
 
 
-@broken
-class RetireRemoves(Plain):
+@examined
+class RetireRemoves(Basic):
     def retire(self, key, *, ended, expires):
         done = super().retire(key, ended=ended, expires=expires)
         self._records.pop(key, None)
         return done
 
 
-@broken
-class RetireKeepsTheLaterExpiry(Plain):
+@examined
+class RetireKeepsTheLaterExpiry(Basic):
     def retire(self, key, *, ended, expires):
         stored = self.load(key)
         later = max(expires, stored.expires) if stored else expires
         return super().retire(key, ended=ended, expires=later)
 
 
-@broken
-class RetiresTwice(Plain):
+@examined
+class RetiresTwice(Basic):
     def retire(self, key, *, ended, expires):
         stored = self.load(key)
         if stored is not None and stored.ended:
@@ -169,8 +152,8 @@ class RetiresTwice(Plain):
         return super().retire(key, ended=ended, expires=expires)
 
 
-@broken
-class ComparesBeforeItLocks(Plain):
+@examined
+class ComparesBeforeItLocks(Basic):
     def save(self, record):
         stored = self._live(record.key)
         if stored is None or stored.version != record.version - 1:
@@ -180,8 +163,8 @@ class ComparesBeforeItLocks(Plain):
         return True
 
 
-@broken
-class OneThreadSeesLate(Plain):
+@examined
+class OneThreadSeesLate(Basic):
     def __init__(self):
         super().__init__()
         self._cached = threading.local()
@@ -191,51 +174,21 @@ class OneThreadSeesLate(Plain):
         return cache.setdefault(key.hex(), super().load(key))
 
 
-@broken
-class FoldsTheCaseOfUsers(Plain):
+@examined
+class FoldsTheCaseOfUsers(Basic):
     def by_user(self, user_id):
         found = self._records.values()
         return [one for one in found if one.user_id and one.user_id.lower() == user_id.lower()]
 
 
-@broken
-class PurgesOneTooMany(Plain):
+@examined
+class PurgesOneTooMany(Basic):
     def purge(self, now, *, limit=500):
         done = super().purge(now + 1, limit=limit)
         return Purged(removed=done.removed, lag=max(done.lag - 1, 0))
 
 
-def contract_of(broken_store):
-    """Return a class that tests such a store."""
-
-    class TestBroken(ByUserContract, PurgeableContract, StoreContract):
-        shared = False
-
-        @pytest.fixture
-        def store(self):
-            return broken_store()
-
-    return TestBroken
-
-
-class Failed:
-    """A plugin of pytest that notes which tests failed, by class."""
-
-    def __init__(self):
-        self.tests = {name: set() for name in BROKEN}
-
-    def pytest_runtest_logreport(self, report):
-        if report.failed:
-            _, name, test = report.nodeid.split("::")
-            self.tests[name.removeprefix("Test")].add(test.partition("[")[0])
-
-
-for name, cls in BROKEN.items():
-    globals()[f"Test{name}"] = contract_of(cls)
+globals().update(classes_of_all())
 
 if __name__ == "__main__":
-    failed = Failed()
-    with contextlib.redirect_stdout(io.StringIO()):
-        pytest.main(["-q", "-p", "no:cacheprovider", "--tb=no", __file__], [failed])
-    for name, tests in failed.tests.items():
-        sys.stdout.write(f"{name} {' '.join(sorted(tests)) or '-'}\n")
+    main(__file__)

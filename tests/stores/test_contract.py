@@ -11,12 +11,20 @@ from holdfast.stores.sqlite import SQLiteStore
 from holdfast.testing import (
     AsyncStoreContract,
     ByUserContract,
+    CappableContract,
+    ListableContract,
     PurgeableContract,
     StoreContract,
 )
 
+POWERS = "by_user", "cap", "page", "purge", "count_expired"
 
-class TestMemoryStore(ByUserContract, PurgeableContract, StoreContract):
+
+class Powers(ByUserContract, CappableContract, ListableContract, PurgeableContract):
+    """All that these stores can do beyond what each can."""
+
+
+class TestMemoryStore(Powers, StoreContract):
     shared = False
 
     @pytest.fixture
@@ -24,7 +32,7 @@ class TestMemoryStore(ByUserContract, PurgeableContract, StoreContract):
         return MemoryStore(purge_every=None)
 
 
-class TestSQLiteStore(ByUserContract, PurgeableContract, StoreContract):
+class TestSQLiteStore(Powers, StoreContract):
     @pytest.fixture
     def store(self, tmp_path):
         store = SQLiteStore(tmp_path / "sessions.db", purge_every=None)
@@ -32,7 +40,7 @@ class TestSQLiteStore(ByUserContract, PurgeableContract, StoreContract):
         store.close()
 
 
-class TestAwaitedStore(ByUserContract, PurgeableContract, AsyncStoreContract):
+class TestAwaitedStore(Powers, AsyncStoreContract):
     """A store that is awaited is tested by the same tests."""
 
     @pytest.fixture
@@ -63,15 +71,22 @@ def awaited(name):
     return operation
 
 
-for name in ("load", "create", "save", "touch", "retire", "by_user", "purge", "count_expired"):
+for name in ("load", "create", "save", "touch", "retire", *POWERS):
     setattr(AwaitedSQLiteStore, name, awaited(name))
 
 
-def test_the_contract_has_teeth(start_script):
+@pytest.mark.parametrize(
+    ("script", "whole", "broken"),
+    [
+        ("broken_stores.py", {"Plain", "Basic"}, 20),
+        ("broken_powers.py", {"Plain", "Capping", "Paging"}, 26),
+    ],
+)
+def test_the_contract_has_teeth(start_script, script, whole, broken):
     """Each store that breaks one sentence of the contract fails a test of that sentence."""
-    process = start_script("broken_stores.py")
+    process = start_script(script)
     output, errors = process.communicate(timeout=120)
     assert errors == ""
-    caught = dict(line.split(" ", 1) for line in output.splitlines())
-    assert len(caught) == 20
-    assert {name: tests for name, tests in caught.items() if not tests.strip("-")} == {}
+    failed = dict(line.split(" ", 1) for line in output.splitlines())
+    assert len(failed) == len(whole) + broken
+    assert {name for name, tests in failed.items() if not tests.strip("-")} == whole

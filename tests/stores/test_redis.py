@@ -7,10 +7,16 @@ from urls import url_of
 
 from holdfast import StoreUnavailable
 from holdfast.stores.redis import RedisStore
-from holdfast.testing import ByUserContract, StoreContract, a_record
+from holdfast.testing import (
+    ByUserContract,
+    CappableContract,
+    ListableContract,
+    StoreContract,
+    a_record,
+)
 
 
-class TestRedis(StoreContract, ByUserContract):
+class TestRedis(StoreContract, ByUserContract, CappableContract, ListableContract):
     @pytest.fixture
     def store(self):
         store = RedisStore.from_url(url_of("HOLDFAST_TEST_REDIS"))

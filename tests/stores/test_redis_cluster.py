@@ -16,12 +16,19 @@ from urls import url_of
 
 from holdfast import ConfigurationError, StoreUnavailable
 from holdfast.stores.redis import RedisStore
-from holdfast.testing import ByUserContract, StoreContract, a_record
+from holdfast.testing import (
+    ByUserContract,
+    CappableContract,
+    ListableContract,
+    StoreContract,
+    a_record,
+)
 
 LIMIT = 0.5
+A_SLOT, MIDDLE_SLOT, LAST_SLOT = 100, 8000, 16383
 
 
-class TestRedisCluster(StoreContract, ByUserContract):
+class TestRedisCluster(StoreContract, ByUserContract, CappableContract, ListableContract):
     @pytest.fixture
     def store(self):
         store = RedisStore.from_url(url_of("HOLDFAST_TEST_CLUSTER"))
@@ -81,23 +88,33 @@ def test_a_slot_that_moves(cluster, store):
     live_through_all(store, served({slot}, user_id="after"))
 
 
-def test_a_primary_that_hands_over(cluster, store):
-    """When a replica takes over from a primary that lives, no operation fails."""
-    primary = cluster.ports[2]
-    slots = cluster.slots_of(primary)
+def primary_of(cluster, slot):
+    [primary] = [port for port in cluster.ports if slot in cluster.slots_of(port)]
+    return primary
+
+
+def hand_over(cluster, primary):
+    """Have the replica of a primary take over from it."""
     replica = cluster.replica_of(primary)
-    record = served(slots, user_id="ada")
-    assert store.create(record)
     cluster.wait_until(lambda: cluster.has_caught_up(primary))
     assert "OK" in ask(replica, "CLUSTER", "FAILOVER")
     cluster.wait_until(lambda: bool(cluster.slots_of(replica)))
+
+
+def test_a_primary_that_hands_over(cluster, store):
+    """When a replica takes over from a primary that lives, no operation fails."""
+    primary = primary_of(cluster, LAST_SLOT)
+    slots = cluster.slots_of(primary)
+    record = served(slots, user_id="ada")
+    assert store.create(record)
+    hand_over(cluster, primary)
     assert store.load(record.key) == record
     live_through_all(store, served(slots, user_id="eve"))
 
 
 def test_one_node_that_hangs(cluster, store):
     """Where one primary hangs, what it serves fails in time, and all else goes on."""
-    hanging, well = cluster.ports[:2]
+    hanging, well = primary_of(cluster, A_SLOT), primary_of(cluster, MIDDLE_SLOT)
     record, other = served(cluster.slots_of(hanging)), served(cluster.slots_of(well))
     assert store.create(record)
     assert store.create(other)
@@ -156,6 +173,24 @@ def test_a_client_of_ones_own(cluster):
         live_through_all(store, record)
         assert client.get_node_from_key(b"mine:" + record.key).port in cluster.ports
         assert 0 <= key_slot(b"mine:" + record.key) < 16384
+
+
+def test_pages_while_a_node_hands_over(cluster, store):
+    """All sessions are listed though, between two pages, another node takes over from one."""
+    keys = {record.key for record in [a_record() for _ in range(600)] if store.create(record)}
+    listed, after, nodes, handed_over = set(), b"", [0], False
+    while after or not listed:
+        page = store.page(after, limit=20)
+        listed |= {record.key for record in page.records}
+        after = page.after
+        nodes.append(int(after.split()[0]) if after else -1)
+        # Where the second has been begun.
+        if not handed_over and len(set(nodes)) == 2 and nodes[-1] == nodes[-2]:
+            hand_over(cluster, primary_of(cluster, nodes[-1]))
+            store.close()  # so that it asks who serves what
+            handed_over = True
+    assert handed_over
+    assert keys <= listed
 
 
 @pytest.mark.parametrize(("retire_replicas", "behind"), [(0, True), (1, True), (1, False)], ids=str)

@@ -21,6 +21,8 @@ from holdfast.stores import open_store
 from holdfast.stores.sql import SQLStore
 from holdfast.testing import (
     ByUserContract,
+    CappableContract,
+    ListableContract,
     PurgeableContract,
     StoreContract,
     a_record,
@@ -74,7 +76,9 @@ def said(store):
     event.remove(store._engine, "before_cursor_execute", note)
 
 
-class TestSQLStore(StoreContract, ByUserContract, PurgeableContract):
+class TestSQLStore(
+    StoreContract, ByUserContract, CappableContract, ListableContract, PurgeableContract
+):
     @pytest.fixture
     def store(self, shared_store):
         return shared_store
@@ -100,6 +104,71 @@ def test_an_operation_is_a_statement(store, said):
         said.clear()
         call()
         assert len(said) == 1
+
+
+def test_a_cap_is_few_statements(store, said):
+    """A cap is one statement on PostgreSQL; on MariaDB one where none ends, else a transaction."""
+    user = secrets.token_hex()
+    records = [a_record(user_id=user) for _ in range(3)]
+    assert all(store.create(record) for record in records)
+    how = {"spare": records[0].key, "least_active": False, "ended": 1, "expires": 61}
+    said.clear()
+    assert store.cap(user, keep=3, **how) == []
+    assert len(said) == 1
+    said.clear()
+    assert len(store.cap(user, keep=2, **how)) == 1
+    began = [statement.split()[0] for statement in said]
+    if store._family == "postgresql":
+        assert began == ["WITH"]
+    else:
+        assert began == ["SELECT", "START", "SELECT", "UPDATE", "COMMIT"]
+    said.clear()
+    assert store.page(limit=5).records
+    assert len(said) == 1
+
+
+def test_a_cap_of_more_than_are_locked_at_once(store):
+    """However many sessions a user has, of those that are too many all end."""
+    user = secrets.token_hex()
+    records = sorted([a_record(user_id=user) for _ in range(1100)], key=lambda record: record.key)
+    assert all(store.create(record) for record in records)
+    how = {"spare": records[0].key, "least_active": False, "ended": 1, "expires": 61}
+    gone = store.cap(user, keep=5, **how)
+    assert sorted(gone) == [record.key for record in records[1:-4]]
+    assert len(store.by_user(user)) == 5
+
+
+def test_caps_beside_all_else(store):
+    """Caps wait for nothing but one another: what else is done to a user's sessions goes on."""
+    users = [secrets.token_hex() for _ in range(2)]
+    deadline = time.monotonic() + 1.5
+
+    def work(number):
+        mine = []
+        while time.monotonic() < deadline:
+            user = users[number % 2]
+            record = a_record(user_id=user)
+            assert store.create(record)
+            how = {"spare": record.key, "least_active": bool(number % 3)}
+            how |= {"ended": record.seen, "expires": record.seen + 60}
+            store.cap(user, keep=3, **how)
+            mine = [*mine[-5:], record.key]
+            for key in mine:
+                store.touch(key, seen=record.seen + number, expires=record.expires)
+            if (found := store.load(mine[0])) is not None:
+                other = users[1 - number % 2]
+                store.save(replace(found, version=found.version + 1, user_id=other))
+            store.retire(mine[-1], ended=1, expires=61)
+            if not number:
+                store.purge(62)
+        return True
+
+    # What could not be done raises: a deadlock, or a wait for longer than the time limit.
+    assert at_once(8, work) == [True] * 8
+    for user in users:
+        how = {"spare": b"", "least_active": False, "ended": 1, "expires": 61}
+        store.cap(user, keep=3, **how)
+        assert len(store.by_user(user)) <= 3
 
 
 def test_purging_is_a_few_statements(store, said):
@@ -247,13 +316,20 @@ def test_its_indexes_are_used(url):
         for number in range(600):
             assert store.create(a_record(user_id=str(number), expires=10_000 + number))
         store._execute(f"ANALYZE {'' if 'postgresql' in url else 'TABLE'} {store._table}")
-        for name, values in {
-            "by_user": {"user_id": b"5"},
-            "count_expired": {"now": 10_005},
-        }.items():
-            sql, arguments = store._statements[name].with_values(values)
-            plan = str(store._execute(f"EXPLAIN {sql}", arguments)[0])
-            assert f"{store._table}_{'user_id' if name == 'by_user' else 'due'}" in plan
+        by_user = f"{store._table}_user_id"
+        for name, values, index in [
+            ("by_user", {"user_id": b"5"}, by_user),
+            ("count_expired", {"now": 10_005}, f"{store._table}_due"),
+            ("page", {"after": b"\x80", "limit": 5}, ("_pkey", "PRIMARY")),
+            ("cap_by_seen", {"user_id": b"5", "ended": 1, "expires": 9, "keep": 0}, by_user),
+            ("cap_by_created", {"user_id": b"5", "ended": 1, "expires": 9, "keep": 0}, by_user),
+            ("counted", {"user_id": b"5", "ended": 1}, by_user),
+        ]:
+            if name in store._statements:
+                sql, arguments = store._statements[name].with_values({"spare": b"", **values})
+                plan = str(store._execute(f"EXPLAIN {sql}", arguments)[0])
+                assert any(one in plan for one in ([index] if isinstance(index, str) else index))
+                assert "Seq Scan" not in plan
 
 
 def make_tables(url, table, barrier):

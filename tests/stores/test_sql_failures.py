@@ -138,6 +138,10 @@ def operations(record):
             )
             yield lambda store, given=given: store.touch(given.key, seen=2, expires=3)
             yield lambda store: store.by_user("ada")
+            yield lambda store, given=given: store.cap(
+                "ada", spare=given.key, keep=5, least_active=True, ended=2, expires=3
+            )
+            yield lambda store: store.page()
     for _ in range(2):
         yield lambda store: store.create(record)
         yield lambda store: store.create(a_record())
@@ -163,7 +167,7 @@ def test_an_operation_is_one_round_trip(server, store):
             before = relay.round_trips
             operation(relayed)
             counts.append(relay.round_trips - before)
-        assert counts == [1] * 22
+        assert counts == [1] * 30
 
 
 def test_an_operation_is_one_statement_for_the_server(server, store):
@@ -297,6 +301,26 @@ def test_a_lock_that_others_hold(server, store):
             assert hasty.load(record.key) == record
         assert hasty.load(record.key).version in {1, 2}
         assert store.retire(record.key, ended=1, expires=2)
+
+
+def test_a_cap_and_a_lock_that_others_hold(server, store):
+    """A cap that ends nothing waits for no lock; one that can't end a session in time ends none."""
+    user = secrets.token_hex()
+    records = [a_record(user_id=user, created=number) for number in range(3)]
+    assert all(store.create(record) for record in records)
+    how = {"spare": records[2].key, "least_active": False, "ended": 9, "expires": 69}
+    with impatient(store) as hasty:
+        with locked(store, records[1].key):
+            assert hasty.cap(user, keep=3, **how) == []
+            began = time.monotonic()
+            with pytest.raises(StoreUnavailable):
+                hasty.cap(user, keep=2, **how)
+            assert time.monotonic() - began < TIMEOUT.total_seconds() + SLACK
+            assert not store.load(records[0].key).ended
+        # The server may still have gone on with it when the lock was free.
+        assert list(hasty.cap(user, keep=2, **how)) in ([records[0].key], [])
+    assert store.load(records[0].key).ended
+    assert len(store.by_user(user)) == 2
 
 
 def test_an_error_in_the_middle_of_a_command(server, store):

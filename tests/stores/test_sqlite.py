@@ -230,6 +230,23 @@ class TestStatements:
         tombstone = a_record(ended=1)
         assert counted(store.create, tombstone) == ["INSERT durably"]
 
+    def test_a_cap_that_ends_nothing_writes_nothing(self, store):
+        """Whether a user has too many sessions is asked in one statement, that reads."""
+        record = a_record(user_id="ada")
+        store.create(record)
+        own, _ = connections_of(store)
+        seen: list[str] = []
+        own.set_trace_callback(lambda sql: seen.append(sql.split()[0]))
+        how = {"least_active": False, "ended": 1, "expires": 61}
+        assert store.cap("ada", spare=record.key, keep=1, **how) == []
+        assert seen == ["SELECT"]
+
+    def test_what_a_cap_ends_is_on_the_disk_at_once(self, store):
+        """The transaction of a cap waits for the disk, and for itself alone."""
+        with store._connections.transaction() as connection:
+            assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+            assert connection.in_transaction
+
     def test_an_end_is_on_the_disk_at_once(self, store):
         """The commit of a session's end waits for the disk, and others don't."""
         store.load(a_record().key)
@@ -250,6 +267,7 @@ class TestStatements:
             ("SELECT * FROM session WHERE key = x''", "sqlite_autoindex_session_1"),
             ("SELECT rowid FROM session WHERE due < 5 ORDER BY due", "session_due"),
             ("SELECT * FROM session WHERE user_id = 'ada'", "session_user"),
+            ("SELECT * FROM session WHERE key > x'' ORDER BY key", "sqlite_autoindex_session_1"),
         ],
     )
     def test_nothing_looks_at_all_rows(self, store, file, sql, index):
@@ -375,6 +393,27 @@ class TestLocked:
         locker.communicate()
         assert store.load(record.key) == record
         assert store.save(replace(record, version=2))
+
+    def test_a_cap_that_hangs_is_bounded(self, make, start_script, file):
+        """A cap that ends nothing waits for no write; one that can't end in time ends nothing."""
+        store = make(timeout=timedelta(seconds=0.3))
+        records = [a_record(user_id="ada", created=number) for number in range(2)]
+        assert all(store.create(record) for record in records)
+        how = {"spare": records[1].key, "least_active": False, "ended": 1, "expires": 61}
+        locker = start_script("sqlite_locker.py", file, "write")
+        assert locker.stdout.readline() == "locked\n"
+        assert store.cap("ada", keep=2, **how) == []
+
+        def cap(_):
+            began = time.monotonic()
+            with pytest.raises(StoreUnavailable, match=r"was locked by others for 0\.3 seconds"):
+                store.cap("ada", keep=1, **how)
+            return time.monotonic() - began
+
+        assert max(at_once(4, cap)) < 2
+        locker.communicate()
+        assert store.load(records[0].key) == records[0]
+        assert store.cap("ada", keep=1, **how) == [records[0].key]
 
     def test_threads_wait_no_longer_together(self, make, start_script, file):
         """Threads that wait for one another and another process fail in time, each of them."""

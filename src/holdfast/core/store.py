@@ -127,10 +127,10 @@ class Cappable(Protocol):
     ) -> Sequence[SessionKey]:
         """End as many of a user's sessions as are more than ``keep``; return their keys.
 
-        Those count that are live and do not expire until ``ended``. The first to go is the one
+        Those count that are live and have not expired at ``ended``. The first to go is the one
         with the earliest ``created``, or ``seen`` if ``least_active``, of equals the one with the
-        smaller key; the session ``spare`` counts, and never goes. They become tombstones as
-        :meth:`Store.retire` makes them, with these times, as durably.
+        smaller key; the session ``spare``, if it is live, counts and never goes. They become
+        tombstones as :meth:`Store.retire` makes them, with these times, as durably.
 
         Which ones go is decided in one atomic step, in what finds a user's sessions: of several
         that cap one user at once, each counts what another has chosen as gone already, so that

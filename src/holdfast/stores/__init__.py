@@ -7,12 +7,24 @@ The stores are ``memory.MemoryStore``, ``sqlite.SQLiteStore``, ``redis.RedisStor
 from __future__ import annotations
 
 from holdfast.core.record import Record, SessionKey
-from holdfast.core.store import AsyncStore, ByUser, Purgeable, Purged, Store
+from holdfast.core.store import (
+    AsyncStore,
+    ByUser,
+    Cappable,
+    Listable,
+    Page,
+    Purgeable,
+    Purged,
+    Store,
+)
 from holdfast.stores.opening import open_store
 
 __all__ = [
     "AsyncStore",
     "ByUser",
+    "Cappable",
+    "Listable",
+    "Page",
     "Purgeable",
     "Purged",
     "Record",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import os
 import threading
 import warnings
@@ -13,7 +14,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from holdfast.core.record import Record, SessionKey
-from holdfast.core.store import Purged
+from holdfast.core.store import Page, Purged
 from holdfast.errors import ConfigurationError, ForkedMemoryStore
 from holdfast.stores.purging import Purging
 from holdfast.stores.urls import parameters, whole_number
@@ -110,13 +111,45 @@ class MemoryStore:
             stored = self._live(key)
             if stored is None:
                 return False
-            self._records[key] = _without_contents(replace(stored, ended=ended, expires=expires))
+            self._end(stored, ended, expires)
             return True
 
     def by_user(self, user_id: str) -> list[Record]:
         """Return the live records of a user."""
         with self._locked():
             return [record for record in self._records.values() if record.user_id == user_id]
+
+    def cap(  # noqa: PLR0913  # as the protocol has it
+        self,
+        user_id: str,
+        *,
+        spare: SessionKey,
+        keep: int,
+        least_active: bool,
+        ended: int,
+        expires: int,
+    ) -> list[SessionKey]:
+        """End as many of a user's sessions as are more than ``keep``; return their keys."""
+        with self._locked():
+            counted = [
+                record
+                for record in self._records.values()
+                if record.user_id == user_id and record.expires > ended
+            ]
+            counted.sort(key=lambda one: (one.seen if least_active else one.created, one.key))
+            others = [record for record in counted if record.key != spare]
+            gone = others[: max(0, len(counted) - keep)]
+            for record in gone:
+                self._end(record, ended, expires)
+            return [record.key for record in gone]
+
+    def page(self, after: bytes = b"", *, limit: int = 500) -> Page:
+        """Return at most ``limit`` live records, by their keys."""
+        with self._locked():
+            records = list(self._records.values())
+        live = [one for one in records if one.key > after and not one.ended]
+        found = heapq.nsmallest(limit, live, key=lambda one: one.key)
+        return Page(records=found, after=found[-1].key if len(found) == limit else b"")
 
     def purge(self, now: int, *, limit: int = 500) -> Purged:
         """Remove at most ``limit`` records that expired before ``now``."""
@@ -145,6 +178,10 @@ class MemoryStore:
             return None
         self._records.move_to_end(key)
         return record
+
+    def _end(self, stored: Record, ended: int, expires: int) -> None:
+        tombstone = _without_contents(replace(stored, ended=ended, expires=expires))
+        self._records[stored.key] = tombstone
 
     def _make_room(self, now: int) -> None:
         if len(self._records) < self._max_sessions:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -17,13 +18,15 @@ from typing import Any
 
 from redis import Redis
 from redis.cluster import RedisCluster
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError
 
 from holdfast.core.record import Record, SessionKey, handle_of
+from holdfast.core.store import Page
 from holdfast.errors import ConfigurationError, StoreUnavailable
 from holdfast.stores.purging import check_duration
-from holdfast.stores.redis_connections import Command, cannot_serve, unavailable
+from holdfast.stores.redis_connections import Command, value_of
 from holdfast.stores.redis_layout import (
+    CHOOSE,
     ENLIST,
     LISTED,
     RETIRE,
@@ -37,6 +40,7 @@ from holdfast.stores.redis_layout import (
     pack_tombstone,
     unpack,
 )
+from holdfast.stores.redis_scan import all_beginning_with, scan
 from holdfast.stores.redis_url import RedisAddress, asked_again, check_client
 from holdfast.stores.redis_wire import Cluster, SingleServer
 
@@ -48,6 +52,7 @@ _KEEP_LIST = 400 * 86400
 _BEING_MADE = 60
 _MANY = 64
 _AT_ONCE = 100
+_KEY_BYTES = 32
 
 
 class RedisStore:
@@ -127,7 +132,7 @@ class RedisStore:
         command = ("SET", name, pack(record), "NX", "EXAT", _removal(record.expires))
         if not (record.ended and self._retire_replicas):
             return bool(self._one(name, command))
-        done, replicas = map(_answer, self._wire.ask(name, command, self._wait))
+        done, replicas = map(value_of, self._wire.ask(name, command, self._wait))
         self._demand_replicas(record.key, replicas)
         return bool(done)
 
@@ -154,34 +159,88 @@ class RedisStore:
     def by_user(self, user_id: str) -> Sequence[Record]:
         """Return the live records of a user."""
         name = self._list_of(user_id)
-        listed: list[bytes] = self._run(LISTED, name) or []
-        enlisted = dict(zip(listed[::2], listed[1::2], strict=True))
-        keys = [SessionKey(member) for member in enlisted]
-        found: dict[SessionKey, Record] = {}
+        return list(self._live_of(user_id, name, self._listed(name)).values())
+
+    def cap(  # noqa: PLR0913  # as the protocol has it
+        self,
+        user_id: str,
+        *,
+        spare: SessionKey,
+        keep: int,
+        least_active: bool,
+        ended: int,
+        expires: int,
+    ) -> Sequence[SessionKey]:
+        """End as many of a user's sessions as are more than ``keep``, as ``Cappable.cap``.
+
+        They are chosen in the user's list, and ended where they lie.
+        """
+        name = self._list_of(user_id)
+        listed = self._listed(name)
+        if not _are_more(listed, listed, keep):
+            return []
+        live = self._live_of(user_id, name, listed)
+        counted = [one for one in live.values() if one.expires > ended]
+        if not _are_more([one.key for one in counted], listed, keep):
+            return []
+        counted.sort(key=lambda one: (one.seen if least_active else one.created, one.key))
+        others = [one.key for one in counted if one.key != spare]
+        present = spare if len(others) < len(counted) else b""
+        chosen = self._run(CHOOSE, name, keep, present, *others) or []
+        # One that was chosen elsewhere is ended twice, and the keys are returned there or here.
+        return [
+            SessionKey(key)
+            for key in chosen
+            if self.retire(SessionKey(key), ended=ended, expires=expires)
+        ]
+
+    def page(self, after: bytes = b"", *, limit: int = 500) -> Page:
+        """Return about ``limit`` live records without their data, as ``Listable.page``.
+
+        What moves from one node of a cluster to another meanwhile may not come.
+        """
+        pattern = all_beginning_with(self._prefix, _KEY_BYTES)
+        names, following = scan(self._wire, pattern, after, limit)
+        keys = [SessionKey(name[-_KEY_BYTES:]) for name in names]
+        records = []
         for first in range(0, len(keys), _AT_ONCE):
-            found |= self._live_of(user_id, keys[first : first + _AT_ONCE])
-        old = time.time() - _BEING_MADE
-        gone = [key for key in keys if key not in found and float(enlisted[key]) < old]
-        for first in range(0, len(gone), _AT_ONCE):
-            some = gone[first : first + _AT_ONCE]
-            # What could not be struck off is struck off another time.
-            with suppress(StoreUnavailable):
-                self._run(STRIKE, name, *[part for key in some for part in (key, enlisted[key])])
-        return list(found.values())
+            some = self._live(keys[first : first + _AT_ONCE])
+            records += [replace(record, data=b"") for record in some]
+        return Page(records=records, after=following)
 
     def close(self) -> None:
         """Close the connections of this process; new ones are opened if it is used again."""
         self._wire.close()
 
-    def _live_of(self, user_id: str, keys: list[SessionKey]) -> dict[SessionKey, Record]:
-        values = self._wire.ask_many([self._prefix + key for key in keys], "GET")
-        live = {}
-        for key, value in zip(keys, values, strict=True):
-            answer = _answer(value)
-            record = None if answer is None else self._read(key, answer)
-            if record is not None and not record.ended and record.user_id == user_id:
-                live[key] = record
-        return live
+    def _listed(self, name: bytes) -> dict[SessionKey, bytes]:
+        """Return the keys in a user's list, and when they were enlisted, below 0 if marked."""
+        listed: list[bytes] = self._run(LISTED, name) or []
+        return dict(zip(map(SessionKey, listed[::2]), listed[1::2], strict=True))
+
+    def _live_of(
+        self, user_id: str, name: bytes, listed: dict[SessionKey, bytes]
+    ) -> dict[SessionKey, Record]:
+        """Return a user's live records; take off the list what is there no more."""
+        keys = list(listed)
+        found: dict[SessionKey, Record] = {}
+        for first in range(0, len(keys), _AT_ONCE):
+            some = self._live(keys[first : first + _AT_ONCE])
+            found |= {record.key: record for record in some if record.user_id == user_id}
+        old = time.time() - _BEING_MADE
+        gone = [key for key in keys if key not in found and abs(float(listed[key])) < old]
+        for first in range(0, len(gone), _AT_ONCE):
+            some_gone = gone[first : first + _AT_ONCE]
+            # What could not be struck off is struck off another time.
+            with suppress(StoreUnavailable):
+                pairs = [part for key in some_gone for part in (key, listed[key])]
+                self._run(STRIKE, name, *pairs)
+        return found
+
+    def _live(self, keys: list[SessionKey]) -> list[Record]:
+        answers = self._wire.ask_many([self._prefix + key for key in keys], "GET")
+        values = [(key, value_of(answer)) for key, answer in zip(keys, answers, strict=True)]
+        records = [self._read(key, value) for key, value in values if value is not None]
+        return [record for record in records if record is not None and not record.ended]
 
     def _enlist(self, user_id: str, key: SessionKey) -> None:
         now = int(time.time())
@@ -212,7 +271,7 @@ class RedisStore:
             raise StoreUnavailable(reason)
 
     def _one(self, name: bytes, command: Command) -> Any:
-        return _answer(self._wire.ask(name, command)[0])
+        return value_of(self._wire.ask(name, command)[0])
 
     def _run(self, script: Script, name: bytes, *arguments: bytes | int) -> Any:
         return self._run_all(script, name, *arguments)[0]
@@ -224,7 +283,7 @@ class RedisStore:
         if isinstance(answers[0], NoScriptError):
             # The server has not seen it, or was started anew: it has done nothing.
             answers = self._wire.ask(name, ("EVAL", script.source, 1, name, *arguments), *then)
-        return [_answer(answer) for answer in answers]
+        return [value_of(answer) for answer in answers]
 
 
 def _check_settings(prefix: Any, retire_replicas: Any) -> None:
@@ -236,16 +295,9 @@ def _check_settings(prefix: Any, retire_replicas: Any) -> None:
         raise ConfigurationError(message)
 
 
-def _answer(answer: Any) -> Any:
-    """Return an answer; None where a foreign value is in the place of ours; raise a refusal."""
-    if not isinstance(answer, ResponseError):
-        return answer
-    if "WRONGTYPE" in str(answer):
-        logger.warning("a key under the prefix of sessions holds a value that is none of theirs")
-        return None
-    if cannot_serve(answer):
-        raise unavailable(answer) from answer
-    raise answer
+def _are_more(keys: Collection[SessionKey], listed: dict[SessionKey, bytes], keep: int) -> bool:
+    """Return whether keys are more than ``keep``, or some were chosen to be ended before."""
+    return len(keys) > keep or any(listed[key].startswith(b"-") for key in keys)
 
 
 def _removal(expires: int) -> int:

@@ -7,6 +7,7 @@ Those are connected as the client's Retry says.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -25,6 +26,8 @@ from redis.exceptions import (
 )
 
 from holdfast.errors import StoreUnavailable
+
+logger = logging.getLogger("holdfast.stores.redis")
 
 Command = tuple[bytes | str | int, ...]
 
@@ -134,6 +137,18 @@ def _packed(command: Command) -> bytes:
 def cannot_serve(refusal: ResponseError) -> bool:
     """Return whether a server refused for a state that it is in, not for what was asked."""
     return isinstance(refusal, _STATE_ERRORS) or bool(_STATES.search(str(refusal)))
+
+
+def value_of(answer: Any) -> Any:
+    """Return an answer; None where a foreign value is in the place of ours; raise a refusal."""
+    if not isinstance(answer, ResponseError):
+        return answer
+    if "WRONGTYPE" in str(answer):
+        logger.warning("a key under the prefix of sessions holds a value that is none of theirs")
+        return None
+    if cannot_serve(answer):
+        raise unavailable(answer) from answer
+    raise answer
 
 
 def unavailable(error: Exception) -> StoreUnavailable:

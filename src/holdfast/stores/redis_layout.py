@@ -235,3 +235,26 @@ for i = 1, #ARGV, 2 do
 end
 return 0
 """)
+
+# ARGV: how many stay; who stays anyway, or nothing; the others that are live, the first to go
+# first. Those that are more than stay are marked, by a score below 0, until they are enlisted
+# again. Returns who is marked, those too that others have marked and perhaps not ended.
+CHOOSE = Script("""
+local scores, count, chosen = {}, 0, {}
+for i = 2, #ARGV do
+  local score = redis.call('ZSCORE', KEYS[1], ARGV[i])
+  scores[i] = score
+  if score and score:sub(1, 1) ~= '-' then count = count + 1 end
+end
+for i = 3, #ARGV do
+  local score = scores[i]
+  if score and score:sub(1, 1) == '-' then
+    chosen[#chosen + 1] = ARGV[i]
+  elseif score and count > tonumber(ARGV[1]) then
+    redis.call('ZADD', KEYS[1], '-' .. score, ARGV[i])
+    count = count - 1
+    chosen[#chosen + 1] = ARGV[i]
+  end
+end
+return chosen
+""")

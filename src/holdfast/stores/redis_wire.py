@@ -11,6 +11,7 @@ from typing import Any
 
 from redis import ConnectionPool, Redis
 from redis.cluster import RedisCluster
+from redis.crc import REDIS_CLUSTER_HASH_SLOTS
 from redis.exceptions import AskError, ClusterDownError, ClusterError, MovedError
 
 from holdfast.errors import StoreUnavailable
@@ -56,6 +57,15 @@ class SingleServer:
     def ask_many(self, keys: Sequence[bytes], command: str) -> list[Any]:
         """Send one command for each of several keys; return the answers in their order."""
         return self.ask(b"", *[(command, key) for key in keys])
+
+    def ask_at(self, slot: int, *commands: Command) -> list[Any]:
+        """Send commands to who serves a slot, as :meth:`ask`."""
+        del slot
+        return self.ask(b"", *commands)
+
+    def next_slot(self, slot: int) -> None:
+        """Return None: this server serves all slots."""
+        del slot
 
     def close(self) -> None:
         """Close the connections; new ones are opened if it is used again."""
@@ -129,6 +139,26 @@ class Cluster:
             if isinstance(answer, AskError):
                 answers[key] = self.ask(key, (command, key))[0]
         return [answers[key] for key in keys]
+
+    def ask_at(self, slot: int, *commands: Command) -> list[Any]:
+        """Send commands to who serves a slot, as :meth:`ask`."""
+        view = self._view()
+        client = view.client
+        try:
+            return exchange(pool_of(client, owner_of(client, slot)), commands)
+        except FAILURES as error:
+            view.discover_beside()
+            raise unavailable(error) from error
+
+    def next_slot(self, slot: int) -> int | None:
+        """Return the lowest slot whose server serves none up to ``slot``; None if there is none."""
+        owners = self._view().client.nodes_manager.slots_cache
+        seen = {node.name for below in range(slot + 1) for node in owners.get(below, ())[:1]}
+        for above in range(slot + 1, REDIS_CLUSTER_HASH_SLOTS):
+            # One that nobody serves is not passed over: to ask there raises StoreUnavailable.
+            if not owners.get(above) or owners[above][0].name not in seen:
+                return above
+        return None
 
     def close(self) -> None:
         """Close the connections; new ones are opened if it is used again."""
@@ -207,6 +237,15 @@ class _View:
         finally:
             time.sleep(_BETWEEN_DISCOVERIES)
             self.discovering.release()
+
+
+def owner_of(client: Any, slot: int) -> Any:
+    """Return the node that serves a slot, as far as a client knows."""
+    nodes = client.nodes_manager.slots_cache.get(slot)
+    if not nodes:
+        message = f"no node serves the slot {slot}"
+        raise ClusterError(message)
+    return nodes[0]
 
 
 def pool_of(client: Any, node: Any) -> ConnectionPool:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Engine, exc, text
+from sqlalchemy import Connection, Engine, exc, text
 
 from holdfast.core.record import Record, SessionKey
-from holdfast.core.store import Purged
-from holdfast.errors import ConfigurationError, UnstorableValue
+from holdfast.core.store import Page, Purged
+from holdfast.errors import ConfigurationError
 from holdfast.stores.purging import Purging, check_duration
 from holdfast.stores.sql_engine import engine_for, read_url
 from holdfast.stores.sql_failures import is_created_meanwhile, is_duplicate, what_it_means
+from holdfast.stores.sql_rows import encoded, record_of, values_of
 from holdfast.stores.sql_statements import (
-    USER_ID_BYTES,
     definitions,
+    ending,
+    locking,
     postponement,
     removal,
     statements,
@@ -30,6 +33,8 @@ Rows = Sequence[Any]
 
 # Each session that is kept alive comes up once in its lifetime: more than what expires.
 _PUT_OFF_AT_ONCE = 500
+# From 1,000 on MariaDB makes a table of what stands in IN (…), and may read in another order.
+_LOCKED_AT_ONCE = 500
 
 
 class SQLStore:
@@ -119,12 +124,12 @@ class SQLStore:
     def load(self, key: SessionKey) -> Record | None:
         """Return the record of a key, as ``Store.load``."""
         rows = self._ask("load", {"key": key})
-        return _record(rows[0]) if rows else None
+        return record_of(rows[0]) if rows else None
 
     def create(self, record: Record) -> bool:
         """Keep a new record, as ``Store.create``."""
         try:
-            kept = self._tell("create", _values(record))
+            kept = self._tell("create", values_of(record))
         except exc.IntegrityError as error:
             if not is_duplicate(error):
                 raise
@@ -135,7 +140,7 @@ class SQLStore:
 
     def save(self, record: Record) -> bool:
         """Replace a record by its next version, as ``Store.save``."""
-        return self._tell("save", _values(record))
+        return self._tell("save", values_of(record))
 
     def touch(self, key: SessionKey, *, seen: int, expires: int) -> bool:
         """Note activity in a live record, as ``Store.touch``."""
@@ -147,7 +152,47 @@ class SQLStore:
 
     def by_user(self, user_id: str) -> Sequence[Record]:
         """Return the live records of a user without their data, as ``ByUser.by_user``."""
-        return [_record(row) for row in self._ask("by_user", {"user_id": _encode(user_id)})]
+        return [record_of(row) for row in self._ask("by_user", {"user_id": encoded(user_id)})]
+
+    def cap(  # noqa: PLR0913  # as the protocol has it
+        self,
+        user_id: str,
+        *,
+        spare: SessionKey,
+        keep: int,
+        least_active: bool,
+        ended: int,
+        expires: int,
+    ) -> Sequence[SessionKey]:
+        """End as many of a user's sessions as are more than ``keep``, as ``Cappable.cap``.
+
+        It is one statement on PostgreSQL. MySQL is asked whether there are more, and if so takes a
+        transaction of four.
+        """
+        values: dict[str, Any] = {"user_id": encoded(user_id), "ended": ended}
+        if self._family == "postgresql":
+            values |= {"spare": spare, "keep": keep, "expires": expires}
+            rows = self._ask("cap_by_seen" if least_active else "cap_by_created", values)
+            return [SessionKey(bytes(row[0])) for row in rows]
+        keys = sorted(bytes(row[0]) for row in self._ask("counted", values))
+        if len(keys) <= keep:
+            return []
+        with self._transaction() as say:
+            rows = []
+            for first in range(0, len(keys), _LOCKED_AT_ONCE):
+                some = keys[first : first + _LOCKED_AT_ONCE]
+                rows += say(locking(self._table, len(some)), (*some, values["user_id"], ended))
+            by_time = sorted((row[2 if least_active else 1], bytes(row[0])) for row in rows)
+            others = [key for _, key in by_time if key != spare]
+            gone = others[: max(0, len(rows) - keep)]
+            if gone:
+                say(ending(self._table, len(gone)), (ended, expires, expires, *sorted(gone)))
+        return [SessionKey(key) for key in gone]
+
+    def page(self, after: bytes = b"", *, limit: int = 500) -> Page:
+        """Return at most ``limit`` live records without their data, by their keys."""
+        found = [record_of(row) for row in self._ask("page", {"after": after, "limit": limit})]
+        return Page(records=found, after=found[-1].key if len(found) == limit else b"")
 
     def purge(self, now: int, *, limit: int = 500) -> Purged:
         """Remove what has expired, as ``Purgeable.purge``.
@@ -189,16 +234,29 @@ class SQLStore:
         return self._execute(*self._statements[name].with_values(values))
 
     def _execute(self, sql: str, values: Any = None) -> tuple[Rows, int]:
-        """Run a statement; return its rows, or none, and how many rows it concerned.
+        """Run a statement; return its rows, or none, and how many rows it concerned."""
+        with self._connected() as connection:
+            return _answer(connection, sql, values)
 
-        A connection on which anything but a duplicate came up, also in this process, is not used
-        again: an answer may still be on its way on it, or it leads to a server that was demoted.
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[Callable[[str, Any], Rows]]:
+        """Give what runs statements in one transaction and returns their rows."""
+        with self._connected() as connection:
+            connection.exec_driver_sql("START TRANSACTION")
+            yield lambda sql, values: _answer(connection, sql, values)[0]
+            connection.exec_driver_sql("COMMIT")
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        """Give a connection.
+
+        One on which anything but a duplicate came up, also in this process, is not used again: an
+        answer may still be on its way on it, or it leads to a server that was demoted.
         """
         try:
             with self._engine.connect() as connection:
                 try:
-                    result = connection.exec_driver_sql(sql, values)
-                    return result.fetchall() if result.returns_rows else (), result.rowcount
+                    yield connection
                 except exc.IntegrityError:
                     raise
                 except BaseException:
@@ -210,6 +268,11 @@ class SQLStore:
                 raise
             # SQLAlchemy's own error, of an engine that does not hide them, has the values.
             raise means from getattr(error, "orig", error)
+
+
+def _answer(connection: Connection, sql: str, values: Any) -> tuple[Rows, int]:
+    result = connection.exec_driver_sql(sql, values)
+    return result.fetchall() if result.returns_rows else (), result.rowcount
 
 
 class _Statement:
@@ -248,52 +311,3 @@ def _forget_in_children(engine: Engine) -> None:
             engine.dispose(close=False)
 
     os.register_at_fork(after_in_child=forget)
-
-
-def _encode(user_id: str) -> bytes:
-    # Anything that str can hold: what is no user's id now may have been when it was stored.
-    return user_id.encode("utf-8", "surrogatepass")
-
-
-def _values(record: Record) -> dict[str, Any]:
-    user_id = None if record.user_id is None else _encode(record.user_id)
-    if user_id is not None and len(user_id) > USER_ID_BYTES:
-        reason = f"in UTF-8 it takes {len(user_id)} bytes, and the table keeps {USER_ID_BYTES}"
-        path = "user_id"
-        raise UnstorableValue(path, reason)
-    return {
-        "key": record.key,
-        "secret": record.secret,
-        "previous": record.previous,
-        "previous_until": record.previous_until,
-        "rotated": record.rotated,
-        "ended": record.ended,
-        "data": record.data,
-        "version": record.version,
-        "before": record.version - 1,
-        "created": record.created,
-        "seen": record.seen,
-        "expires": record.expires,
-        "user_id": user_id,
-        "client": record.client.encode("utf-8", "surrogatepass"),
-    }
-
-
-def _record(row: Sequence[Any]) -> Record:
-    key, secret, previous, until, rotated, ended, data, version, *times, user_id, client = row
-    created, seen, expires = times
-    return Record(
-        key=SessionKey(bytes(key)),
-        secret=bytes(secret),
-        previous=bytes(previous),
-        previous_until=until,
-        rotated=rotated,
-        ended=ended,
-        data=bytes(data),
-        version=version,
-        created=created,
-        seen=seen,
-        expires=expires,
-        user_id=None if user_id is None else bytes(user_id).decode("utf-8", "surrogatepass"),
-        client=bytes(client).decode("utf-8", "surrogatepass"),
-    )

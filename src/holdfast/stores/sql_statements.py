@@ -10,6 +10,8 @@ changes stands in no index, and PostgreSQL writes none for it (a "heap-only" upd
 
 from __future__ import annotations
 
+import re
+
 USER_ID_BYTES = 2048
 """The longest user id, in UTF-8: what an index of either database takes, with room to spare."""
 
@@ -17,6 +19,11 @@ _COLUMNS = (
     "{key}, secret, previous, previous_until, rotated, ended, {data}, version, created, seen,"
     " expires, user_id, client"
 )
+_TOMBSTONE = (
+    "ended = :ended, expires = :expires, due = :expires, data = '', user_id = NULL, secret = '',"
+    " previous = '', client = ''"
+)
+_COUNTED = "user_id = :user_id AND ended = 0 AND expires > :ended"
 _STATEMENTS = {
     "load": "SELECT {columns} FROM {table} WHERE {key} = :key",
     "create": "INSERT INTO {table} ({columns}, due) VALUES (:key, :secret, :previous,"
@@ -29,12 +36,26 @@ _STATEMENTS = {
     " WHERE {key} = :key AND version = :before AND ended = 0",
     "touch": "UPDATE {table} SET seen = GREATEST(seen, :seen),"
     " expires = GREATEST(expires, :expires) WHERE {key} = :key AND ended = 0",
-    "retire": "UPDATE {table} SET ended = :ended, expires = :expires, due = :expires, data = '',"
-    " user_id = NULL, secret = '', previous = '', client = '' WHERE {key} = :key AND ended = 0",
+    "retire": "UPDATE {table} SET {tombstone} WHERE {key} = :key AND ended = 0",
     "by_user": "SELECT {without_data} FROM {table} WHERE user_id = :user_id AND ended = 0",
+    "page": "SELECT {without_data} FROM {table} WHERE {key} > :after AND ended = 0"
+    " ORDER BY {key} LIMIT :limit",
     "count_expired": "SELECT COUNT(*) FROM {table} WHERE due < :now AND expires < :now",
 }
+# All rows that count are locked first, in one order, so that of two that cap a user the second
+# waits, and what it locks then is as the first has left it. What it waited for is not counted again
+# in the same query, so that is done around it. Where there are no more than are kept, none is.
+_CAP = (
+    "WITH counted AS (SELECT key, created, seen FROM {table} WHERE {counted}"
+    " AND (SELECT COUNT(*) FROM {table} WHERE {counted}) > :keep ORDER BY key FOR UPDATE),"
+    " surplus AS (SELECT key FROM counted WHERE key <> :spare ORDER BY [time], key"
+    " LIMIT GREATEST(0, (SELECT COUNT(*) FROM counted) - :keep))"
+    " UPDATE {table} SET {tombstone} FROM surplus WHERE {table}.key = surplus.key"
+    " RETURNING {table}.key"
+)
 _POSTGRESQL = {
+    "cap_by_created": _CAP.replace("[time]", "created"),
+    "cap_by_seen": _CAP.replace("[time]", "seen"),
     "create": _STATEMENTS["create"] + " ON CONFLICT DO NOTHING",
     # With FOR UPDATE the inner query is run once, as that of a join need not be.
     "put_off": "WITH alive AS (SELECT key FROM {table} WHERE due < :now AND expires >= :now"
@@ -45,6 +66,7 @@ _POSTGRESQL = {
     " WHERE {table}.key = expired.key RETURNING {table}.expires",
 }
 _MYSQL = {
+    "counted": "SELECT {key} FROM {table} WHERE {counted}",
     "alive": "SELECT {key} FROM {table} WHERE due < :now AND expires >= :now"
     " ORDER BY due LIMIT :limit",
     "expired": "SELECT {key}, expires FROM {table} WHERE due < :now AND expires < :now"
@@ -52,6 +74,11 @@ _MYSQL = {
 }
 _PUT_OFF = "UPDATE {table} FORCE INDEX (PRIMARY) SET due = expires WHERE `key` IN ({keys})"
 _REMOVAL = "DELETE {table} FROM {table} FORCE INDEX (PRIMARY) WHERE `key` IN ({keys})"
+_LOCKING = (
+    "SELECT `key`, created, seen FROM {table} FORCE INDEX (PRIMARY) WHERE `key` IN ({keys})"
+    " AND user_id = %s AND ended = 0 AND expires > %s ORDER BY `key` FOR UPDATE"
+)
+_ENDING = "UPDATE {table} FORCE INDEX (PRIMARY) SET {tombstone} WHERE `key` IN ({keys})"
 
 _NUMBERS = """
   version BIGINT NOT NULL,
@@ -115,6 +142,8 @@ def statements(family: str, table: str) -> dict[str, str]:
         "table": _quoted(family, table),
         "key": key,
         "columns": _COLUMNS.format(key=key, data="data"),
+        "counted": _COUNTED,
+        "tombstone": _TOMBSTONE,
         "without_data": _COLUMNS.format(key=key, data=nothing),
     }
     said = _STATEMENTS | (_POSTGRESQL if postgresql else _MYSQL)
@@ -135,8 +164,28 @@ def removal(table: str, count: int) -> str:
     return _of_keys(_REMOVAL, table, count) + " AND expires < %s"
 
 
+def locking(table: str, count: int) -> str:
+    """Return what locks rows by ``count`` keys in MySQL, where they are a user's and count.
+
+    The user and the time of the cap follow the keys. Rows come with ``created`` and ``seen``.
+    """
+    return _of_keys(_LOCKING, table, count)
+
+
+def ending(table: str, count: int) -> str:
+    """Return what makes tombstones in MySQL of rows by ``count`` keys.
+
+    Before the keys come ``ended``, and ``expires`` twice.
+    """
+    return _of_keys(_ENDING, table, count)
+
+
 def _of_keys(template: str, table: str, count: int) -> str:
-    return template.format(table=_quoted("mysql", table), keys=", ".join(["%s"] * count))
+    return template.format(
+        table=_quoted("mysql", table),
+        tombstone=re.sub(":[a-z]+", "%s", _TOMBSTONE),
+        keys=", ".join(["%s"] * count),
+    )
 
 
 def _quoted(family: str, table: str) -> str:

@@ -1,8 +1,8 @@
 """Sessions in a file of SQLite: for one machine, with nothing to install.
 
-Each operation is one statement that commits itself, so no read lock is ever upgraded, which fails
-at once where another process writes. The log is written ahead; a commit reaches the disk with the
-next checkpoint, that of a session's end at once.
+Each operation is one statement that commits itself, or a transaction that locks first of all, so no
+read lock is ever upgraded, which fails at once where another process writes. The log is written
+ahead; a commit reaches the disk with the next checkpoint, that of a session's end at once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from holdfast.core.record import Record, SessionKey
-from holdfast.core.store import Purged
+from holdfast.core.store import Page, Purged
 from holdfast.errors import StoreUnavailable
 from holdfast.stores import sqlite_file
 from holdfast.stores.purging import Purging, check_duration
@@ -49,6 +49,16 @@ _RETIRE = (
     " user_id = NULL, client = '', data = x'' WHERE key = ? AND ended = 0"
 )
 _BY_USER = f"SELECT {_COLUMNS}, x'' FROM session WHERE user_id = ?"  # noqa: S608  # as above
+# Those of a user's that are more than are kept, the first to go first.
+_COUNTED = "FROM session WHERE user_id = ? AND ended = 0 AND expires > ?"
+_SURPLUS = (
+    f"SELECT key {_COUNTED} AND key <> ? ORDER BY {{time}}, key"
+    f" LIMIT max(0, (SELECT count(*) {_COUNTED}) - ?)"
+)
+_PAGE = (
+    f"SELECT {_COLUMNS}, x'' FROM session"  # noqa: S608  # as above
+    " WHERE key > ? AND ended = 0 ORDER BY key LIMIT ?"
+)
 _DUE = "(SELECT rowid FROM session WHERE due < ? ORDER BY due LIMIT ?)"
 _OLDEST = f"SELECT count(*), min(expires) FROM session WHERE rowid IN {_DUE}"  # noqa: S608  # as above
 _PURGE = (
@@ -172,6 +182,34 @@ class SQLiteStore:
     def by_user(self, user_id: str) -> list[Record]:
         """Return the live records of a user, without their data."""
         return [_record(row) for row in self._connections.read(_BY_USER, (user_id,))]
+
+    def cap(  # noqa: PLR0913  # as the protocol has it
+        self,
+        user_id: str,
+        *,
+        spare: SessionKey,
+        keep: int,
+        least_active: bool,
+        ended: int,
+        expires: int,
+    ) -> list[SessionKey]:
+        """End as many of a user's sessions as are more than ``keep``, on the disk.
+
+        To find that there are none takes no lock.
+        """
+        surplus = _SURPLUS.format(time="seen" if least_active else "created")
+        values = user_id, ended, spare, user_id, ended, keep
+        if not self._connections.read(surplus, values):
+            return []
+        with self._connections.transaction() as connection:
+            keys = [SessionKey(key) for (key,) in connection.execute(surplus, values)]
+            connection.executemany(_RETIRE, [(ended, expires, expires, key) for key in keys])
+        return keys
+
+    def page(self, after: bytes = b"", *, limit: int = 500) -> Page:
+        """Return at most ``limit`` live records without their data, by their keys."""
+        found = [_record(row) for row in self._connections.read(_PAGE, (after, limit))]
+        return Page(records=found, after=found[-1].key if len(found) == limit else b"")
 
     def purge(self, now: int, *, limit: int = 500) -> Purged:
         """Remove at most ``limit`` records that expired before ``now``."""

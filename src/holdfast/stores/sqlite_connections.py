@@ -143,21 +143,29 @@ class Connections:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Give a new connection inside of a transaction that writes, for several statements."""
+        """Give a new connection inside of a transaction that writes, for several statements.
+
+        What was written is on the disk when it ends.
+        """
         deadline = monotonic() + self._timeout
-        connection = self._register(_Connection(durable=True))
-        with connection.lock:
-            opened = self._open(connection)
-            try:
-                self._run(opened, "BEGIN IMMEDIATE", (), deadline)
-                # For the commit, which waits for readers as long as there is no log.
-                opened.execute(f"PRAGMA busy_timeout = {int(self._timeout * 1000)}")
-                with opened:
-                    yield opened
-            except sqlite3.Error as error:
-                raise self._unavailable(error) from error
-            finally:
-                connection.close()
+        if not self._writing.acquire(timeout=self._timeout):
+            raise StoreUnavailable(self._too_busy())
+        try:
+            connection = self._register(_Connection(durable=True))
+            with connection.lock:
+                opened = self._open(connection)
+                try:
+                    self._run(opened, "BEGIN IMMEDIATE", (), deadline)
+                    # For the commit, which waits for readers as long as there is no log.
+                    opened.execute(f"PRAGMA busy_timeout = {int(self._timeout * 1000)}")
+                    with opened:
+                        yield opened
+                except sqlite3.Error as error:
+                    raise self._unavailable(error) from error
+                finally:
+                    connection.close()
+        finally:
+            self._writing.release()
 
     def close(self) -> None:
         """Close all connections; whatever is asked next opens new ones."""

@@ -16,14 +16,18 @@ import pytest as _pytest  # noqa: PT013  # so that it is no name of this module'
 # Before the import: so that a failing assertion tells what it compared.
 _pytest.register_assert_rewrite(
     "holdfast.testing.awaited",
+    "holdfast.testing.capping",
     "holdfast.testing.contract",
+    "holdfast.testing.listing",
     "holdfast.testing.powers",
     "holdfast.testing.races",
     "holdfast.testing.records",
 )
 
 from holdfast.testing.awaited import AsyncStoreContract  # noqa: E402  # see above
+from holdfast.testing.capping import CappableContract  # noqa: E402  # see above
 from holdfast.testing.contract import StoreContract  # noqa: E402  # see above
+from holdfast.testing.listing import ListableContract  # noqa: E402  # see above
 from holdfast.testing.powers import ByUserContract, PurgeableContract  # noqa: E402  # see above
 from holdfast.testing.races import at_once  # noqa: E402  # see above
 from holdfast.testing.records import a_record  # noqa: E402  # see above
@@ -32,7 +36,9 @@ from holdfast.testing.seams import FakeClock, ScriptedTokens  # noqa: E402  # se
 __all__ = [
     "AsyncStoreContract",
     "ByUserContract",
+    "CappableContract",
     "FakeClock",
+    "ListableContract",
     "PurgeableContract",
     "ScriptedTokens",
     "StoreContract",

@@ -46,7 +46,8 @@ class AsyncStoreContract(StoreContract):
         assert [one for one in given if not inspect.iscoroutinefunction(one)] == []
 
 
-OPERATIONS = ("load", "create", "save", "touch", "retire", "by_user", "purge", "count_expired")
+POWERS = ("by_user", "cap", "page", "purge", "count_expired")
+OPERATIONS = ("load", "create", "save", "touch", "retire", *POWERS)
 
 
 class Blocking:

@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from holdfast.core.store import ByUser, Purgeable, Store
+from holdfast.core.store import ByUser, Cappable, Listable, Purgeable, Store
+from holdfast.testing.capping import CappableContract
+from holdfast.testing.listing import ListableContract
 from holdfast.testing.powers import ByUserContract, PurgeableContract
 from holdfast.testing.races import Races
 from holdfast.testing.records import (
@@ -41,7 +43,8 @@ class StoreContract(Races):
     """What every store promises; inherit it and override the fixture ``store``.
 
     All tests make random keys, so they may share a store and its server with anything. For its
-    powers a store is tested by :class:`ByUserContract` and :class:`PurgeableContract` too.
+    powers a store is tested by :class:`ByUserContract`, :class:`CappableContract`,
+    :class:`ListableContract` and :class:`PurgeableContract` too.
 
     ``shared``
         Whether processes that use one store see each other's records.
@@ -59,6 +62,8 @@ class StoreContract(Races):
         """It has all operations, and its powers are tested too."""
         assert isinstance(store, Store)
         assert isinstance(store, ByUser) is isinstance(self, ByUserContract)
+        assert isinstance(store, Cappable) is isinstance(self, CappableContract)
+        assert isinstance(store, Listable) is isinstance(self, ListableContract)
         assert isinstance(store, Purgeable) is isinstance(self, PurgeableContract)
 
     def test_a_key_of_which_it_has_nothing(self, store: Store) -> None:

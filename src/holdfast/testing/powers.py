@@ -1,4 +1,4 @@
-"""The optional powers of stores as tests."""
+"""The powers to find a user's sessions, and to remove what has expired, as tests."""
 
 # ruff: noqa: S101, PLR2004 - these are tests, which others inherit
 
