@@ -11,7 +11,7 @@ from holdfast.core.identity import identical
 from holdfast.core.merge import merge
 from holdfast.core.stored_mapping import Applied, Asked, SignIn, StoredMapping
 from holdfast.core.terms import Terms
-from holdfast.core.users import Users, is_remembered
+from holdfast.core.users import FRESH, Users, is_remembered
 from holdfast.core.verdict import Opened
 from holdfast.core.visit import Visit
 
@@ -66,7 +66,7 @@ class Change:
         """Whether the request itself logged a user in, so that it must not be dropped."""
         if self.sign_in is not None and self.sign_in.is_login:
             return True
-        return self.user_came and not ("_fresh" in self.assigned and is_remembered(self.contents))
+        return self.user_came and not (FRESH in self.assigned and is_remembered(self.contents))
 
     @property
     def logs_out(self) -> bool:
@@ -110,7 +110,8 @@ class Change:
         """Whether it keeps the session from becoming idle."""
         if self.stays_withheld:
             return False
-        return not self.asked.passive or self.user_came or self.sign_in is not None
+        began = self.cleared or self.user_came or self.sign_in is not None
+        return began or not self.asked.passive
 
     def notes(self, before: Notes, now: int) -> Notes:
         """Return the notes to be kept of a session that had those of ``before``."""

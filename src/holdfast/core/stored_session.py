@@ -16,7 +16,7 @@ from holdfast.core.cap import has_room
 from holdfast.core.opening import joined
 from holdfast.core.policy import LONGEST
 from holdfast.core.stored_mapping import SignIn, StoredMapping
-from holdfast.core.users import NO_USER_ID, is_remembered, text_of
+from holdfast.core.users import NO_USER_ID, confirm, is_remembered, text_of
 from holdfast.errors import (
     ConfigurationError,
     NotSignedIn,
@@ -180,6 +180,7 @@ class StoredSession(StoredMapping):
         self[keys[0]] = user_id
         for other in keys[1:]:
             self.pop(other, None)
+        confirm(self)
         self._asked = self._asked._replace(sign_in=SignIn(text, used, is_login=True, begins=True))
 
     def log_out(self) -> None:
@@ -210,6 +211,7 @@ class StoredSession(StoredMapping):
         if before is None or before.user != user:
             begins = bool(known) and used >= known
             before = SignIn(user, frozenset(), is_login=False, begins=begins)
+        confirm(self)
         self._asked = self._asked._replace(sign_in=before._replace(methods=used | before.methods))
 
     @property
@@ -260,7 +262,7 @@ class StoredSession(StoredMapping):
         """Return when the user authenticated, by method, and under "" by any; empty for nobody."""
         user, opened, visit = self.user_id, self._open(), self._visit
         self._touched = True
-        if user is None or visit is None:
+        if user is None or visit is None or is_remembered(self._raw()):
             return {}
         sign_in, notes = self._asked.sign_in, opened.letter.notes
         now = visit.arrived
@@ -268,7 +270,7 @@ class StoredSession(StoredMapping):
             sign_in = None
         stayed = user == opened.user and not self._cleared
         if sign_in is None and not stayed:  # somebody came, who is not noted yet
-            return {} if is_remembered(self._raw()) else {"": now}
+            return {"": now}
         stayed = stayed and not (sign_in is not None and sign_in.is_login)
         times = {**notes.methods, "": notes.authenticated} if stayed else {}
         if sign_in is not None:

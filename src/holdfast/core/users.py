@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 from uuid import UUID
 
+# Flask-Login's key.
+FRESH = "_fresh"
 NO_USER_ID = "a user's id is text that is not empty, a whole number or a UUID"
 
 
@@ -54,4 +56,10 @@ def text_of(value: object) -> str | None:
 
 def is_remembered(mapping: Mapping[str, Any]) -> bool:
     """Return whether Flask-Login says that the user did not log in, but was remembered."""
-    return mapping.get("_fresh") is False
+    return mapping.get(FRESH) is False
+
+
+def confirm(mapping: MutableMapping[str, Any]) -> None:
+    """Have Flask-Login say that the user has authenticated, if it said otherwise."""
+    if is_remembered(mapping):
+        mapping[FRESH] = True
