@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from holdfast.core.choices import BeyondMax, ClientNote, OnIdle, OnLargeCookie, OnOutage
 from holdfast.core.cookie_policy import CookiePolicy
 from holdfast.core.events import Event, Listener
-from holdfast.core.policy import BeyondMax, ClientNote, OnIdle, OnLargeCookie, OnOutage, Policy
+from holdfast.core.policy import Policy
 from holdfast.errors import (
     ConfigurationError,
     CookieTooLarge,

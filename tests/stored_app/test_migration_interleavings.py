@@ -19,14 +19,14 @@ from holdfast.core.cookie_held import SET
 from holdfast.core.envelope import Envelope
 from holdfast.core.events import Event
 from holdfast.core.migration import Imported, SignedCookie
-from holdfast.core.terms import Terms
 from holdfast.core.outcome import Outcome
 from holdfast.core.stored import Engine
 from holdfast.core.stored_session import StoredSession
-from holdfast.core.visit import Visit
+from holdfast.core.terms import Terms
 from holdfast.core.token import parse
 from holdfast.core.users import Users
 from holdfast.core.verdict import Opened, Verdict
+from holdfast.core.visit import Visit
 from holdfast.drive import ask, run
 from holdfast.stores.memory import MemoryStore
 from holdfast.testing import ScriptedTokens

@@ -146,7 +146,7 @@ def test_the_store_is_away(visitor, events, watched):
     assert names(events) == ["store_unavailable"]
 
 
-def live(browser, watched):
+def live(browser, watched, now):
     """Have everything happen that is told of."""
     browser.put(a=1, shared=0)
     twin = browser.twin()
@@ -160,18 +160,24 @@ def live(browser, watched):
     watched.switch(off=True)
     browser.visit(lambda: session.get("a"))
     watched.switch(off=False)
+    browser.cookie = None
+    browser.put(a=1)
+    stolen = browser.twin()
+    browser.visit(lambda: session.regenerate())
+    now.time += 11
+    stolen.contents()
 
 
-def test_all_events_happen(browser, events, watched):
-    """Each of the nine events happens, and each is a frozen value."""
-    live(browser, watched)
+def test_all_events_happen(browser, events, watched, now):
+    """Each of the ten events happens, and each is a frozen value."""
+    live(browser, watched, now)
     assert set(names(events)) == NAMES
-    assert len(NAMES) == 9
+    assert len(NAMES) == 10
     with pytest.raises(AttributeError):
         events[0].name = "ended"
 
 
-def test_events_hold_handles_alone(browser, events, watched):
+def test_events_hold_handles_alone(browser, events, watched, now):
     """No event holds a token, a digest or anything that a session contains."""
     cookies = []
     events_of = browser.app.session_interface.listeners[0]
@@ -180,7 +186,7 @@ def test_events_hold_handles_alone(browser, events, watched):
         lambda event: cookies.append(browser.cookie),
     )
     browser.put(secret="hunter2")
-    live(browser, watched)
+    live(browser, watched, now)
     text = repr(events)
     assert "hunter2" not in text
     for cookie in filter(None, {*cookies, browser.cookie}):
@@ -237,6 +243,7 @@ LEVELS = {
     "ended": "INFO",
     "conflict": "INFO",
     "dropped": "WARNING",
+    "token_reused": "WARNING",
     "store_unavailable": "ERROR",
 }
 
@@ -249,10 +256,10 @@ def logging_browser(watched):
     return Browser(app)
 
 
-def test_the_log(logging_browser, watched, caplog):
+def test_the_log(logging_browser, watched, now, caplog):
     """By default events go to the log holdfast.sessions, each at the level that fits it."""
     caplog.set_level(logging.DEBUG, "holdfast.sessions")
-    live(logging_browser, watched)
+    live(logging_browser, watched, now)
     told = {
         record.getMessage().split(": ")[1].split(" ")[0]: record.levelname
         for record in caplog.records
@@ -262,12 +269,12 @@ def test_the_log(logging_browser, watched, caplog):
     assert LEVELS.keys() == NAMES
 
 
-def test_the_log_holds_no_contents(logging_browser, watched, caplog):
+def test_the_log_holds_no_contents(logging_browser, watched, now, caplog):
     """The log names sessions by their handles, and tells neither contents nor keys."""
     caplog.set_level(logging.DEBUG, "holdfast.sessions")
     browser = logging_browser
     browser.put(password="hunter2", shared=0)
-    live(browser, watched)
+    live(browser, watched, now)
     assert "hunter2" not in caplog.text
     assert "password" not in caplog.text
     assert "shared" not in caplog.text

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.cookies import SimpleCookie
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,11 +16,12 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from holdfast import StoreUnavailable
 from holdfast.core.token import parse
-from holdfast.flask import session
+from holdfast.flask import Holdfast, session
 
 SECRET = "a secret key that only tests know: 8e1c"
 OTHER_SECRET = "another secret key for the tests: 55f0"
 OPERATIONS = ("load", "create", "save", "touch", "retire")
+POWERS = ("by_user", "cap", "page")
 AWAY = StoreUnavailable("it was switched off by a test", retry_after=7)
 
 
@@ -74,6 +77,15 @@ class Watched:
     def retire(self, key, *, ended, expires):
         return self._ask("retire", key, ended=ended, expires=expires)
 
+    def by_user(self, user_id):
+        return self._ask("by_user", user_id)
+
+    def cap(self, user_id, **how):
+        return self._ask("cap", user_id, **how)
+
+    def page(self, after=b"", **how):
+        return self._ask("page", after, **how)
+
 
 def make_app(name="stored", **config):
     """Return an application without sessions as yet; its page ``/`` does what a test says.
@@ -92,13 +104,28 @@ def make_app(name="stored", **config):
     return app
 
 
-class Browser:
-    """A client of an application; ``cookie`` is what it has of the session, None for nothing."""
+def make_site(store, policy=None, *, listeners=(), **config):
+    """Return an application with sessions in a store by a policy."""
+    app = make_app(**config)
+    Holdfast(app, store=store, policy=policy, listeners=listeners)
+    return app
 
-    def __init__(self, app, cookie=None, name="session"):
+
+class Browser:
+    """A client of an application; ``cookie`` is what it has of the session, None for nothing.
+
+    ``name`` is the cookie's, by default the application's. It visits by https where the cookie is
+    for that alone. ``agent`` and ``address`` are its own.
+    """
+
+    def __init__(self, app, cookie=None, name=None, *, agent=None, address="127.0.0.1"):
+        interface = app.session_interface
         self.app = app
         self.client = app.test_client()
-        self.name = name
+        self.name = interface.get_cookie_name(app) if name is None else name
+        self.url = f"http{'s' if interface.get_cookie_secure(app) else ''}://localhost"
+        self.headers = {} if agent is None else {"User-Agent": agent}
+        self.address = address
         if cookie is not None:
             self.cookie = cookie
 
@@ -126,7 +153,11 @@ class Browser:
             return "" if body is None else body() if callable(body) else body
 
         response = self.client.open(
-            path, method=method, headers=headers, environ_overrides={"test.action": page}
+            path,
+            self.url,
+            method=method,
+            headers={**self.headers, **(headers or {})},
+            environ_overrides={"test.action": page, "REMOTE_ADDR": self.address},
         )
         response.result = results[0] if results else None
         return response
@@ -143,6 +174,24 @@ class Browser:
         assert response.status_code == 200, response.get_data(as_text=True)
         return response
 
+    def log_in(self, user_id, *methods, permanent=None, **how):
+        """Log in; return the response."""
+
+        def log_in():
+            if permanent is not None:
+                session.permanent = permanent
+            session.log_in(user_id, methods=methods, **how)
+
+        response = self.visit(log_in)
+        assert response.status_code == 200, response.get_data(as_text=True)
+        return response
+
+    def user(self):
+        """Return who is logged in."""
+        response = self.visit(lambda: session.user_id)
+        assert response.status_code == 200, response.get_data(as_text=True)
+        return response.result
+
     def clear(self):
         """Log out; return the response."""
         return self.visit(lambda: session.clear())
@@ -156,6 +205,18 @@ class Browser:
     def twin(self):
         """Return another browser with the same cookie."""
         return Browser(self.app, self.cookie, self.name)
+
+
+def at_once(*calls):
+    """Call functions in threads, almost at once; return what they return, in order."""
+    barrier = threading.Barrier(len(calls), timeout=30)
+
+    def call(function):
+        barrier.wait()
+        return function()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(call, calls))
 
 
 def cookies_set(response, name="session"):

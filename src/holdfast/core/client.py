@@ -9,7 +9,7 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Self
 
-from holdfast.core.policy import ClientNote
+from holdfast.core.choices import ClientNote
 
 LONGEST_USER_AGENT = 200
 # Looked for in this order: most browsers name those that came before them too.

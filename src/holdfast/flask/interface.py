@@ -115,18 +115,10 @@ class SessionInterface(flask.sessions.SessionInterface):
     def get_expiration_time(
         self, app: Flask, session: flask.sessions.SessionMixin
     ) -> datetime | None:
-        """Return when a session's cookie expires (UTC), None for the end of the browser."""
-        if self.is_persistent(session):
+        """Return when a permanent session's cookie expires (UTC), None for the others."""
+        if session.permanent:
             return datetime.now(UTC) + app.permanent_session_lifetime
         return None
-
-    def is_persistent(self, session: flask.sessions.SessionMixin) -> bool:
-        """Return whether a session's cookie outlives the browser.
-
-        As the policy states, or ``session.permanent``.
-        """
-        stated = self.policy.cookie.persistent
-        return session.permanent if stated is None else stated
 
     def should_set_cookie(self, app: Flask, session: flask.sessions.SessionMixin) -> bool:
         """Return whether a session that isn't empty gets a Set-Cookie.

@@ -13,9 +13,10 @@ import flask.sessions
 from itsdangerous import URLSafeTimedSerializer
 
 from holdfast.core import cookie_held, keys
+from holdfast.core.choices import OnLargeCookie
 from holdfast.core.cookie_held import DROP, SET, Codec
 from holdfast.core.cookies import BROWSER_LIMIT, quoted
-from holdfast.core.policy import OnLargeCookie, Policy
+from holdfast.core.policy import Policy
 from holdfast.core.signed_codec import SignedCodec
 from holdfast.core.signing import TimedSigner
 from holdfast.core.unstorable import largest_keys

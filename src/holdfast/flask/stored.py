@@ -16,12 +16,13 @@ import flask
 import flask.sessions
 
 from holdfast.core import token as tokens
+from holdfast.core.choices import ClientNote, OnOutage
 from holdfast.core.client import client_text
 from holdfast.core.cookie_held import KEEP, SET
 from holdfast.core.envelope import Envelope
 from holdfast.core.events import Listener
 from holdfast.core.migration import Imported, SignedCookie
-from holdfast.core.policy import LONGEST, ClientNote, OnOutage, Policy
+from holdfast.core.policy import LONGEST, Policy
 from holdfast.core.signing import b64decode
 from holdfast.core.store import Cappable, Store
 from holdfast.core.stored import Engine
@@ -105,7 +106,8 @@ class StoredSessionInterface(SessionInterface):
 
         The record in the store, not the cookie, ends a session, so this is as late as can be.
         """
-        if self.is_persistent(session):
+        stated = self.policy.cookie.persistent
+        if session.permanent if stated is None else stated:
             return datetime.now(UTC) + (self.policy.absolute or LONGEST)
         return None
 

@@ -1,0 +1,20 @@
+"""The stores and the applications of ``tests/stored_app``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1] / "stored_app"))
+
+from every_store import (  # noqa: F401  # pytest finds fixtures here
+    ada,
+    app,
+    browser,
+    events,
+    local_store,
+    now,
+    store,
+    stores,
+    watched,
+)

@@ -1,0 +1,276 @@
+"""NIST SP 800-63B-4: sessions at assurance levels 1, 2 and 3."""
+
+# ruff: noqa: PLW0108 - `session` has its methods inside of a request alone
+
+from __future__ import annotations
+
+import base64
+import secrets
+from datetime import timedelta
+
+import pytest
+from visits import (
+    Browser,
+    Watched,
+    cookies_set,
+    make_site,
+    parts_of,
+    record_of,
+    says_nothing_of_cookies,
+)
+from werkzeug.http import parse_date
+
+from holdfast import ClientNote, NotSignedIn, OnIdle, Policy
+from holdfast.flask import require_fresh, session
+from holdfast.stores.memory import MemoryStore
+
+HOUR, DAY = 3600, 86400
+LEVELS = {1: Policy.aal1(), 2: Policy.aal2(), 3: Policy.aal3()}
+levels = pytest.mark.parametrize("level", LEVELS)
+
+
+def logged_in(store, policy, user_id, *methods):
+    browser = Browser(make_site(store, policy))
+    browser.log_in(user_id, *(methods or ("password", "totp")))
+    return browser
+
+
+def stay(browser, now, until, step):
+    """Be active until a time."""
+    while now.time + step < until:
+        now.time += step
+        assert browser.user() is not None
+    now.time = until
+
+
+# Timeouts
+
+
+@pytest.mark.parametrize(("level", "absolute"), [(1, 30 * DAY), (2, DAY), (3, 12 * HOUR)])
+def test_nist_overall_timeout(store, ada, now, level, absolute):
+    """A session is over, however active: at AAL1 in 30 days, at AAL2 24 hours, at AAL3 12 hours."""
+    began, step = now.time, {1: 2 * DAY, 2: 3000, 3: 800}[level]
+    browser = logged_in(store, LEVELS[level], ada)
+    stay(browser, now, began + absolute - 1, step)
+    assert browser.user() == ada
+    now.time += 1
+    assert browser.user() is None
+    assert not browser.visit(lambda: session.needs_reauthentication).result
+
+
+@pytest.mark.parametrize(("level", "idle"), [(1, 14 * DAY), (2, HOUR), (3, 15 * 60)])
+def test_nist_inactivity_timeout(store, ada, now, level, idle):
+    """Without activity it is over or withheld: at AAL2 in an hour, at AAL3 in 15 minutes."""
+    browser = logged_in(store, LEVELS[level], ada)
+    now.time += idle - 1
+    assert browser.user() == ada
+    now.time += idle - 1
+    assert browser.user() == ada
+    now.time += idle
+    assert browser.contents() == {}
+    assert browser.visit(lambda: session.needs_reauthentication).result is (level == 2)
+
+
+def test_nist_figures():
+    """The presets are within what is asked: 30 days; 24 hours and one; 12 hours and 15 minutes."""
+    day, hour, minute = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
+    assert LEVELS[1].absolute <= 30 * day
+    assert LEVELS[2].absolute <= 24 * hour
+    assert LEVELS[2].idle <= hour
+    assert LEVELS[3].absolute <= 12 * hour
+    assert LEVELS[3].idle <= 15 * minute
+
+
+def test_nist_activity_resets_the_idle_time_only(store, ada, now):
+    """Activity resets the time of inactivity, and never the overall one."""
+    browser = logged_in(store, LEVELS[2], ada)
+    created = record_of(store, browser.cookie).created
+    stay(browser, now, now.time + 10 * HOUR, 1800)
+    assert browser.user() == ada
+    record = record_of(store, browser.cookie)
+    assert (record.created, record.seen) == (created, now.time)
+    assert record.expires == created + DAY
+
+
+def test_nist_reauthentication_resets_both(store, ada, now):
+    """Who authenticates again as for the login begins both times anew."""
+    browser = logged_in(store, LEVELS[2], ada)
+    now.time += DAY - 60
+    browser.visit(lambda: session.reauthenticated(["password", "totp"]))
+    began = now.time
+    stay(browser, now, began + DAY - 1, 3000)
+    assert browser.user() == ada
+    now.time += 1
+    assert browser.user() is None
+
+
+# To authenticate again
+
+
+def test_nist_aal1_reauthentication(store, ada, now):
+    """At AAL1 any of its methods will do, and makes the session fresh."""
+    browser = logged_in(store, LEVELS[1], ada, "password")
+    now.time += 10 * DAY
+    browser.visit(lambda: session.reauthenticated(["password"]))
+    assert browser.visit(lambda: session.is_fresh(timedelta(minutes=1))).result
+    stay(browser, now, now.time + 30 * DAY - 1, 10 * DAY)
+    assert browser.user() == ada
+
+
+def test_nist_aal2_reauthentication(store, ada, now):
+    """At AAL2, if only the idle time has passed, a password with the session's secret will do."""
+    began = now.time
+    browser = logged_in(store, LEVELS[2], ada)
+    browser.put(balance=7)
+    now.time += 5 * HOUR
+    secret = browser.cookie
+    assert browser.visit(lambda: session.withheld_user_id).result == ada
+    browser.visit(lambda: session.reauthenticated(["password"]))
+    assert browser.contents() == {"_user_id": ada, "balance": 7}
+    assert Browser(browser.app, secret).user() is None
+    stay(browser, now, began + DAY, 3000)  # which is not a login with both
+    assert browser.user() is None
+    # Without the secret there is nothing to open.
+
+    def reauthenticate():
+        with pytest.raises(NotSignedIn):
+            session.reauthenticated(["password"])
+
+    assert Browser(browser.app).visit(reauthenticate).status_code == 200
+
+
+def test_nist_aal2_between_the_timeouts(store, ada, now):
+    """Between the two times nothing is permitted but to authenticate again."""
+    watched = Watched(store)
+    browser = logged_in(watched, LEVELS[2], ada)
+    browser.put(balance=7)
+    before = record_of(store, browser.cookie)
+    now.time += HOUR
+
+    def look():
+        fresh = session.is_fresh(timedelta(days=1))
+        return dict(session), session.user_id, session.methods, session.authenticated_at, fresh
+
+    response = browser.visit(look)
+    assert response.result == ({}, None, frozenset(), None, False)
+    assert says_nothing_of_cookies(response)
+    browser.put(balance=0)
+    browser.visit(lambda: session.pop("balance"))
+    after = record_of(store, browser.cookie)
+    assert (after.seen, after.created, after.user_id) == (before.seen, before.created, ada)
+    browser.visit(lambda: session.reauthenticated(["password"]))
+    assert browser.get("balance") == 7
+
+
+def test_nist_aal3_reauthentication(store, ada, now):
+    """At AAL3 either time ends the session, so that only a full login goes on."""
+    assert LEVELS[3].on_idle is OnIdle.END
+    browser = logged_in(store, LEVELS[3], ada)
+    now.time += 15 * 60
+
+    def reauthenticate():
+        with pytest.raises(NotSignedIn):
+            session.reauthenticated(["password"])
+
+    assert browser.visit(reauthenticate).status_code == 200
+    browser.log_in(ada, "password", "passkey")
+    assert browser.user() == ada
+
+
+@levels
+def test_nist_sensitive_pages(level, now):
+    """At each level an application can ask for one of the methods again before a page."""
+    app = make_site(MemoryStore(), LEVELS[level])
+    app.get("/password")(require_fresh(methods=("totp",))(lambda: "open"))
+    browser = Browser(app)
+
+    def status():
+        return browser.client.get("/password", browser.url).status_code
+
+    browser.log_in("ada", "password")
+    assert status() == 401
+    browser.visit(lambda: session.reauthenticated(["totp"]))
+    assert status() == 200
+    now.time += 301
+    assert status() == 401
+
+
+# The session's secret
+
+
+@levels
+def test_nist_secret_is_of_an_approved_generator(level):
+    """It has 64 bits at least, of a secure generator."""
+    app = make_site(MemoryStore(), LEVELS[level])
+    assert app.session_interface.engine(app).random is secrets.token_bytes
+    browsers = [Browser(app) for _ in range(20)]
+    for browser in browsers:
+        browser.log_in("ada")
+    found = {base64.urlsafe_b64decode(browser.cookie) for browser in browsers}
+    assert {len(each) for each in found} == {48}
+    assert len({each[16:] for each in found}) == 20
+
+
+@pytest.mark.parametrize("leave", [lambda: session.log_out(), lambda: session.clear()])
+def test_nist_secret_is_erased_at_logout(store, ada, leave):
+    """A logout erases it: in the browser, and its digest in the store, with all contents."""
+    browser = logged_in(store, LEVELS[2], ada)
+    browser.put(secret="hunter2")
+    token = browser.cookie
+    response = browser.visit(leave)
+    (deleted,) = cookies_set(response, "__Host-session")
+    assert deleted.value == ""
+    assert parse_date(deleted.attributes["expires"]).year == 1970
+    assert browser.cookie is None
+    record = record_of(store, token)
+    assert record.ended
+    assert (record.secret, record.previous, record.data, record.user_id) == (b"", b"", b"", None)
+
+
+@levels
+def test_nist_secret_is_in_a_cookie(level):
+    """It is in a cookie alone: Secure, HttpOnly, SameSite, __Host- and Path=/, of one host."""
+    browser = Browser(make_site(MemoryStore(), LEVELS[level]))
+    response = browser.log_in("ada")
+    (cookie,) = cookies_set(response, "__Host-session")
+    attributes = cookie.attributes
+    assert attributes.pop("samesite") in {"Lax", "Strict"}
+    assert attributes.pop("expires", None) is None
+    assert attributes == {"secure": True, "httponly": True, "path": "/"}
+    others = {key: text for key, text in response.headers if key != "Set-Cookie"}
+    for part in parts_of(browser.cookie):
+        assert part not in str(others)
+        assert part not in response.text
+
+
+@levels
+def test_nist_no_personal_data_in_the_cookie(level):
+    """The cookie is opaque: nothing of the user is in it, in clear text or encoded."""
+    browser = Browser(make_site(MemoryStore(), LEVELS[level]))
+    browser.log_in("ada@example.org", "password")
+    browser.put(name="Ada of Example Street", mail="ada@example.org")
+    for text in (browser.cookie.encode(), base64.urlsafe_b64decode(browser.cookie)):
+        for personal in (b"ada", b"Ada", b"example", b"password", b"Street"):
+            assert personal not in text
+
+
+@levels
+def test_nist_the_cookie_is_not_the_enforcement(store, ada, now, level):
+    """A browser that never forgets its cookie is out at the same second."""
+    browser = Browser(make_site(store, LEVELS[level]))
+    browser.log_in(ada, "password", permanent=True)
+    kept = browser.cookie
+    now.time += int(LEVELS[level].absolute.total_seconds())
+    hoarder = Browser(browser.app)
+    hoarder.cookie = kept
+    assert hoarder.contents() == {}
+    assert not hoarder.visit(lambda: session.needs_reauthentication).result
+
+
+@levels
+def test_nist_personal_data_is_opt_in(store, ada, level):
+    """Nothing is kept of the user's browser or address unless the policy has it kept."""
+    assert LEVELS[level].client is ClientNote.NONE
+    browser = Browser(make_site(store, LEVELS[level]), agent="Firefox/128.0", address="203.0.113.7")
+    browser.log_in(ada)
+    assert record_of(store, browser.cookie).client == ""
