@@ -6,12 +6,13 @@ without a look at the engine: what the contents must be once the request has tak
 
 Each value that a request writes is a *mark*: the kind and number of the request, and for whom it
 was written, as in ``write1@A``. The n-th request logs in as a user of its own, so that each user
-logs in once, and whoever has two sessions was given one by mistake.
+logs in once, and whoever has two sessions was given one by mistake. How users authenticate, and
+what they do with their sessions elsewhere, stands in ``kinds_of_life.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,11 @@ class Kind:
     ``logs_in``: it sets a user itself. ``renews``: its session gets a new token, and the one that
     was presented stays good. ``wants`` says whether there is anything to be stored for
     a request that saw such contents; ``saw`` is None where its token was not good.
+
+    ``methods``: by which a user authenticates in it. ``reauthenticates``: the one who is there,
+    again. ``as_user``: who logs in, if it is not the user of its own. ``brings``: the cookie of
+    another browser, whose answers are not walked. ``manages``: what it asks of the store besides,
+    before it is committed. ``asks_room``: it logs in only if the user has not too many sessions.
     """
 
     name: str
@@ -40,6 +46,12 @@ class Kind:
     logs_in: bool = False
     regenerates: bool = False
     renews: bool = False
+    methods: frozenset[str] = frozenset()
+    reauthenticates: bool = False
+    as_user: str = ""
+    brings: str | None = None
+    manages: Callable[[Any, StoredSession, int], Generator[Any, Any, Any]] | None = None
+    asks_room: bool = False
 
     def __repr__(self) -> str:
         return self.name
@@ -55,7 +67,12 @@ class Kind:
 
     def changes_user(self, seen: Contents, me: int) -> bool:
         """Return whether every token of before must die."""
-        return self.clears or self.regenerates or seen.get(USER) != self.user_after(seen, me)
+        regenerates = self.regenerates and (not self.reauthenticates or USER in seen)
+        return self.clears or regenerates or seen.get(USER) != self.user_after(seen, me)
+
+    def login_of(self, me: int) -> str:
+        """Return as whom the request of this number logs in."""
+        return self.as_user or named(me)
 
 
 def mark(kind: str, me: int, user: str | None) -> str:

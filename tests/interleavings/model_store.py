@@ -1,6 +1,8 @@
 """The model of a store: its contents as a value, and what each operation makes of them.
 
-It keeps exactly the contract of ``holdfast.core.store``, and nothing of what is purged.
+It keeps exactly the contract of ``holdfast.core.store``, and nothing of what is purged. A cap
+that dies between its two halves leaves a note of what it has chosen, which looks like a tombstone
+and is in nobody's way.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from holdfast.core.ops import Create, Load, Operation, Retire, Save, Touch
+from holdfast.core.ops import Cap, Create, Load, OfUser, Operation, Retire, Save, Touch
 from holdfast.core.record import Record, SessionKey
 
 Contents = Mapping[SessionKey, Record]
@@ -44,6 +46,75 @@ def perform(  # noqa: PLR0911  # one for each answer
             if stored is None or stored.ended:
                 return contents, False
             return {**contents, key: tombstone(stored, ended, expires)}, True
+        case _:
+            return _perform_power(contents, operation)
+
+
+def _perform_power(contents: Contents, operation: Operation) -> tuple[Contents, Any]:
+    match operation:
+        case OfUser(user):
+            return contents, of_user(contents, user)
+        case Cap():
+            return _cap(contents, operation)
+        case _:
+            raise NotImplementedError(operation)
+
+
+def of_user(contents: Contents, user: str) -> list[Record]:
+    """Return the live records of a user."""
+    found = [record for record in contents.values() if record.user_id == user and not record.ended]
+    return sorted(found, key=lambda record: record.key)
+
+
+def choose(contents: Contents, cap: Cap) -> list[SessionKey]:
+    """Return the keys of the sessions that a cap is to end, those chosen before included."""
+    before = chosen(contents, cap.user_id)
+    counted = [
+        record
+        for record in of_user(contents, cap.user_id)
+        if record.expires > cap.ended and record.key not in before
+    ]
+    counted.sort(key=lambda one: (one.seen if cap.least_active else one.created, one.key))
+    others = [record.key for record in counted if record.key != cap.spare]
+    return [*before, *others[: max(0, len(counted) - cap.keep)]]
+
+
+def chosen(contents: Contents, user: str) -> list[SessionKey]:
+    """Return the keys of live sessions of a user that a cap chose, and did not end."""
+    note = contents.get(_note_of(user))
+    kept = b"" if note is None else note.data
+    keys = [SessionKey(kept[begin : begin + 32]) for begin in range(0, len(kept), 32)]
+    return [key for key in keys if contents[key].user_id == user and not contents[key].ended]
+
+
+def half_of(contents: Contents, cap: Cap) -> Contents:
+    """Return the contents after a cap has chosen, and before it has ended anything."""
+    key = _note_of(cap.user_id)
+    note = Record(
+        key=key,
+        secret=b"",
+        data=b"".join(choose(contents, cap)),
+        version=1,
+        created=0,
+        seen=0,
+        expires=0,
+        rotated=0,
+        ended=1,
+    )
+    return {**contents, key: note} if note.data else contents
+
+
+def _note_of(user: str) -> SessionKey:
+    return SessionKey(b"chosen of " + user.encode())
+
+
+def _cap(contents: Contents, cap: Cap) -> tuple[Contents, list[SessionKey]]:
+    ended = choose(contents, cap)
+    if not ended:
+        return contents, []
+    dead = {key: tombstone(contents[key], cap.ended, cap.expires) for key in ended}
+    after = {key: record for key, record in contents.items() if key != _note_of(cap.user_id)}
+    return {**after, **dead}, ended
 
 
 def tombstone(record: Record, ended: int, expires: int) -> Record:
@@ -98,6 +169,24 @@ class ModelStore:
 
     def retire(self, key: SessionKey, *, ended: int, expires: int) -> bool:
         return bool(self._do(Retire(key, ended, expires)))
+
+    def by_user(self, user_id: str) -> list[Record]:
+        found: list[Record] = self._do(OfUser(user_id))
+        return found
+
+    def cap(  # noqa: PLR0913  # as the protocol has it
+        self,
+        user_id: str,
+        *,
+        spare: SessionKey,
+        keep: int,
+        least_active: bool,
+        ended: int,
+        expires: int,
+    ) -> list[SessionKey]:
+        asked = Cap(user_id, spare, keep, least_active, ended, expires)
+        keys: list[SessionKey] = self._do(asked)
+        return keys
 
 
 class AsyncModelStore:

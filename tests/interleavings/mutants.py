@@ -1,6 +1,7 @@
 """Engines and stores that are wrong on purpose, each in one way, to test the checker.
 
-A mutant says which promises it breaks; one of them at least must be found broken.
+A mutant says which promises it breaks, and where that is to be found; those of what users do, and
+what is withheld from them, stand in ``mutants_of_life.py``.
 """
 
 from __future__ import annotations
@@ -13,18 +14,22 @@ from typing import Any
 from unittest.mock import patch
 
 from model_store import Contents, Perform, perform
-from program import ENVELOPE, TERMS
+from program import TERMS
 from promises import Promise
+from run import Campaign
+from sight import ENVELOPE
 
-from holdfast.core import change, stored
+from holdfast.core import change, opening, saving, stored
 from holdfast.core.change import Change
 from holdfast.core.cookie_held import DROP, KEEP
 from holdfast.core.envelope import EMPTY
 from holdfast.core.ops import Load, Operation, Save, Touch
 from holdfast.core.outcome import Outcome
 from holdfast.core.stored import Engine
-from holdfast.core.verdict import Verdict, judge
+from holdfast.core.verdict import Verdict
 from holdfast.errors import StoreUnavailable
+
+_USUAL = Campaign(requests=2, faults=True)
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Mutant:
     make_engine: Callable[..., Engine] = Engine
     perform: Perform = perform
     patched: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
+    campaign: Campaign = _USUAL
 
 
 # Stores
@@ -68,16 +74,16 @@ def touch_revives(contents: Contents, operation: Operation) -> tuple[Contents, A
 
 
 class CookieOnDrop(Engine):
-    def _drop(self, *args: Any) -> Any:
-        outcome = yield from super()._drop(*args)
+    def drop(self, *args: Any) -> Any:
+        outcome = yield from super().drop(*args)
         return Outcome(DROP) if outcome.action is KEEP else outcome
 
 
 class DropMints(Engine):
-    def _drop(self, session: Any, presented: Any, wanted: Any, *args: Any) -> Any:
+    def drop(self, session: Any, presented: Any, wanted: Any, *args: Any) -> Any:
         if wanted.wrote and wanted.contents:
             return (yield from self._create(session, wanted.contents, wanted, args[-1]))
-        return (yield from super()._drop(session, presented, wanted, *args))
+        return (yield from super().drop(session, presented, wanted, *args))
 
 
 class DropIsSilent(Engine):
@@ -86,20 +92,19 @@ class DropIsSilent(Engine):
             super().tell(name, *args, **kwargs)
 
 
-class NeverDrops(Engine):
-    """Says that a write was stored, where the store refused it."""
-
-    def _save(self, *args: Any) -> Any:
-        steps = super()._save(*args)
-        operation = next(steps)
-        try:
-            while True:
-                answer = yield operation
-                if isinstance(operation, Save) and not answer:
-                    return Outcome()
-                operation = steps.send(answer)
-        except StopIteration as done:
-            return done.value
+def _never_drops(*args: Any) -> Any:
+    """Say that a write was stored, where the store refused it."""
+    steps = saving.save(*args)
+    operation = next(steps, None)
+    try:
+        while operation is not None:
+            answer = yield operation
+            if isinstance(operation, Save) and not answer:
+                return Outcome()
+            operation = steps.send(answer)
+    except StopIteration as done:
+        return done.value
+    return Outcome()
 
 
 class RetireNeedsTheSecret(Engine):
@@ -116,16 +121,14 @@ class DeletesUnconditionally(Engine):
         return Outcome(DROP)
 
 
-class ReplacesTheRecord(Engine):
-    """Regenerates by making a second session and ending the first one afterwards."""
-
-    def _save(self, session: Any, opened: Any, token: Any, record: Any, *args: Any) -> Any:
-        wanted, now = args[0], args[-1]
-        if not wanted.why_regenerated:
-            return (yield from super()._save(session, opened, token, record, *args))
-        outcome = yield from self._create(session, wanted.contents, wanted, now)
-        yield from self._retire(token, now)
-        return outcome
+def _replaces_the_record(engine: Any, session: Any, opened: Any, token: Any, *args: Any) -> Any:
+    """Regenerate by making a second session and ending the first one afterwards."""
+    wanted, now = args[1], args[-1]
+    if not wanted.why_regenerated:
+        return (yield from saving.save(engine, session, opened, token, *args))
+    outcome = yield from engine._create(session, wanted.contents, wanted, now)
+    yield from engine._retire(token, now)
+    return outcome
 
 
 class AdoptsTokens(Engine):
@@ -168,15 +171,24 @@ def _good(_token: Any, record: Any, *_: Any) -> Verdict:
     return Verdict.UNKNOWN if record is None or record.ended else Verdict.GOOD
 
 
-class JudgesOnce(Engine):
-    """Takes a token that was good for good, when a save was refused."""
-
-    def judged(self, *args: Any) -> Any:
-        with patch.object(stored, "judge", judge):
-            return super().judged(*args)
-
-
 # Parts of it
+
+
+def _judges(*modules: Any) -> Callable[[], contextlib.AbstractContextManager[Any]]:
+    """Take any token of a live session for good, in these modules."""
+
+    @contextlib.contextmanager
+    def patched() -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            for module in modules:
+                stack.enter_context(patch.object(module, "judge", _good))
+            yield
+
+    return patched
+
+
+def _saves(save: Callable[..., Any]) -> Callable[[], contextlib.AbstractContextManager[Any]]:
+    return lambda: patch.object(stored, "save", save)
 
 
 def _says(name: str, value: Any) -> Callable[[], contextlib.AbstractContextManager[Any]]:
@@ -185,7 +197,7 @@ def _says(name: str, value: Any) -> Callable[[], contextlib.AbstractContextManag
 
 @contextlib.contextmanager
 def _previous_stays() -> Iterator[None]:
-    made = stored.successor
+    made = saving.successor
 
     def successor(engine: Any, token: Any, *args: Any) -> Any:
         step = made(engine, token, *args)
@@ -193,7 +205,7 @@ def _previous_stays() -> Iterator[None]:
             return step
         return step._replace(record=replace(step.record, previous=token.digest))
 
-    with patch.object(stored, "successor", successor):
+    with patch.object(saving, "successor", successor):
         yield
 
 
@@ -216,7 +228,7 @@ def _broken(*promises: Promise) -> frozenset[Promise]:
     return frozenset(promises)
 
 
-WRITES, ENDED, COOKIES, USERS, OLD_TOKENS, ONE_SESSION, REFUSED, LOGIN, NOTHING = Promise
+WRITES, ENDED, COOKIES, USERS, OLD_TOKENS, ONE_SESSION, REFUSED, LOGIN, NOTHING, *_ = Promise
 
 MUTANTS = (
     Mutant("a save is an upsert", _broken(ENDED), perform=save_is_an_upsert),
@@ -228,19 +240,18 @@ MUTANTS = (
     Mutant(
         "the secret not checked again after a refusal",
         _broken(OLD_TOKENS),
-        JudgesOnce,
-        patched=lambda: patch.object(stored, "judge", _good),
+        patched=_judges(saving),
     ),
     Mutant(
         "the secret never checked",
         _broken(OLD_TOKENS),
-        patched=lambda: patch.object(stored, "judge", _good),
+        patched=_judges(opening, saving),
     ),
     Mutant("a login dropped", _broken(LOGIN), patched=_says("logs_in", value=False)),
     Mutant("a logout dropped", _broken(ENDED), patched=_says("logs_out", value=False)),
     Mutant("a drop mints a session", _broken(REFUSED), DropMints),
     Mutant("a drop is silent", _broken(WRITES), DropIsSilent),
-    Mutant("a refused save is forgotten", _broken(WRITES), NeverDrops),
+    Mutant("a refused save is forgotten", _broken(WRITES), patched=_saves(_never_drops)),
     Mutant(
         "a late token is unknown",
         _broken(REFUSED),
@@ -249,7 +260,9 @@ MUTANTS = (
     Mutant("retiring needs the secret", _broken(ENDED), RetireNeedsTheSecret),
     Mutant("ending deletes the cookie in any case", _broken(COOKIES), DeletesUnconditionally),
     Mutant(
-        "regenerating makes a second session", _broken(ONE_SESSION), ReplacesTheRecord
+        "regenerating makes a second session",
+        _broken(ONE_SESSION),
+        patched=_saves(_replaces_the_record),
     ),
     Mutant("an unknown token is adopted", _broken(OLD_TOKENS), AdoptsTokens),
     Mutant("a lost answer is asked for again", _broken(WRITES), AsksAgain),
@@ -267,7 +280,7 @@ MUTANTS = (
         _broken(USERS, WRITES),
         patched=_says("replaces", value=False),
     ),
-    Mutant("a login keeps the age", _broken(NOTHING), patched=_says("begins", value=False)),
+    Mutant("a login keeps the age", _broken(Promise.FRESH), patched=_says("begins", value=False)),
     Mutant(
         "merging takes mine",
         _broken(WRITES),

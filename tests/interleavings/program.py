@@ -10,36 +10,35 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Generator, Hashable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from kinds import USER, Contents, Kind, mark
+from kinds import READ, USER, Contents, Kind, mark
+from sight import ENVELOPE, IDLE, holding
 
 from holdfast.core.cookie_held import KEEP
-from holdfast.core.envelope import Envelope
 from holdfast.core.events import Event
 from holdfast.core.migration import Imported, SignedCookie
 from holdfast.core.ops import Create, Operation, Retire, Save
-from holdfast.core.terms import Terms
+from holdfast.core.outcome import NOTHING, Outcome
 from holdfast.core.record import Record, SessionKey
-from holdfast.core.stored import NOTHING, Engine, Outcome
+from holdfast.core.stored import Engine
 from holdfast.core.stored_session import StoredSession
-from holdfast.core.visit import Visit
-from holdfast.core.tagged_json import TaggedJSONSerializer
+from holdfast.core.terms import Terms
 from holdfast.core.token import Token, parse
 from holdfast.core.users import Users
-from holdfast.errors import StoreUnavailable
+from holdfast.core.visit import Visit
+from holdfast.errors import StoreUnavailable, TooManySessions
 
 START = 1_800_000_000
 JUMP = 11
 IN_FLIGHT = 10
-IDLE = 3600
+ABSOLUTE = 24 * 3600
 
 Clock = int
 FAILED = "the store fails"
 LOST = "the answer is lost"
 
-_JSON = TaggedJSONSerializer()
-ENVELOPE = Envelope(encode=_JSON.encode, decode=_JSON.decode, max_bytes=1 << 20)
 TERMS = Terms(idle=IDLE, touch_every=60, in_flight=IN_FLIGHT)
 
 
@@ -64,6 +63,7 @@ def read(text: str) -> Token | SignedCookie | None:
     return parse(text)
 
 
+@lru_cache(maxsize=1 << 12)
 def token_of(text: str) -> Token | None:
     """Return the token that a cookie's text is or becomes."""
     presented = read(text)
@@ -109,10 +109,27 @@ class Asked(NamedTuple):
     now: Clock
 
 
+class Facts(NamedTuple):
+    """What an application is told of the user of its session."""
+
+    user: str | None
+    withheld_user: str | None
+    authenticated: int | None
+
+
+class Gone(NamedTuple):
+    """The sessions and the users that a request has logged out."""
+
+    keys: frozenset[SessionKey] = frozenset()
+    users: frozenset[str] = frozenset()
+
+
 class Point:
     """Where a request is: it asks something, or has its answer, or failed.
 
-    ``handed`` is what the application was shown. ``did`` are the operations that changed the
+    ``handed`` is what the application was shown, ``facts`` what it was told of the user, and
+    ``left`` what it could see when all was over. ``told`` are the names of the events. ``refused``:
+    it was told that there are too many sessions. ``did`` are the operations that changed the
     store, those included whose answers were lost.
     """
 
@@ -120,14 +137,18 @@ class Point:
         "asks",
         "dropped",
         "error",
+        "facts",
         "gone",
         "handed",
         "judged",
+        "left",
         "next",
         "outcome",
         "path",
         "problems",
+        "refused",
         "request",
+        "told",
     )
 
     def __init__(self, request: Request, path: tuple[Asked, ...]) -> None:
@@ -139,9 +160,18 @@ class Point:
         self.error: Exception | None = None
         self.dropped = False
         self.handed: Contents | None = None
+        self.left: Contents | None = None
+        self.facts: Facts | None = None
+        self.told: tuple[str, ...] = ()
+        self.refused = False
         self.judged = False
         self.problems: tuple[Any, ...] = ()
-        self.gone: tuple[SessionKey | None, str | None] = (None, None)
+        self.gone = Gone()
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of request that it was: if there was no room to log in, it has but looked."""
+        return READ if self.refused else self.request.kind
 
     @property
     def did(self) -> tuple[Operation, ...]:
@@ -166,6 +196,9 @@ class Run:
     now: Clock
     events: list[Event] = field(default_factory=list)
     handed: Contents | None = None
+    facts: Facts | None = None
+    left: Contents | None = None
+    refused: bool = False
 
 
 MakeEngine = Callable[..., Engine]
@@ -230,7 +263,9 @@ class Programs:
         except Exception as error:  # noqa: BLE001  # it is the checker's to judge
             point.error = error
         point.dropped = any(event.name == "dropped" for event in run.events)
-        point.handed = run.handed
+        point.told = tuple(event.name for event in run.events)
+        point.handed, point.left = run.handed, run.left
+        point.facts, point.refused = run.facts, run.refused
 
 
 def _give(steps: Generator[Operation, Any, Outcome], run: Run, asked: Asked) -> Operation:
@@ -245,17 +280,54 @@ def _refuse(_steps: Any) -> Any:
     raise AssertionError(message)
 
 
+class _Suspended(Exception):  # no error: it says what is asked
+    """What an application waits for in the middle of a request."""
+
+    def __init__(self, steps: Generator[Operation, Any, Any]) -> None:
+        super().__init__()
+        self.steps = steps
+
+
+def _suspend(steps: Generator[Operation, Any, Any]) -> Any:
+    raise _Suspended(steps)
+
+
+def _act(
+    kind: Kind, session: StoredSession, me: int, visit: Visit
+) -> Generator[Operation, Any, None]:
+    """Do what an application does; again from the beginning, if it had to ask the store."""
+    if kind.asks_room:
+        visit.perform = _suspend
+    try:
+        kind.act(session, me)
+    except _Suspended as waits:
+        answer = yield from waits.steps
+        visit.perform = lambda _steps: answer
+        kind.act(session, me)
+
+
 def program(engine: Engine, request: Request, run: Run) -> Generator[Operation, Any, Outcome]:
     """Do what an adapter and an application do with one request."""
+    kind = request.kind
     visit = Visit(engine, request.text or None, request.arrived, _refuse, read)
     session = StoredSession.of(visit)
-    if request.kind.looks:
+    if kind.looks:
         session.fill((yield from engine.open(visit.presented, visit.arrived)))
         run.handed = session._raw()
-    request.kind.act(session, request.me)
-    return (yield from engine.commit(session, run.now))
+        when = session.authenticated_at
+        seconds = None if when is None else int(when.timestamp())
+        run.facts = Facts(session.user_id, session.withheld_user_id, seconds)
+    try:
+        yield from _act(kind, session, request.me, visit)
+    except TooManySessions:
+        run.refused = True
+    if kind.manages is not None:
+        yield from kind.manages(engine, session, run.now)
+    outcome = yield from engine.commit(session, run.now)
+    run.left = session._raw()
+    return outcome
 
 
 def contents_of(record: Record) -> Contents:
-    """Return what a live record holds."""
-    return ENVELOPE.mapping_of(ENVELOPE.open(record.data).text)
+    """Return what a live record holds, and may withhold; nobody changes it."""
+    return holding(record.data).contents

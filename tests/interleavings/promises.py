@@ -18,21 +18,30 @@ What no table can give is not asked for; these are the exceptions, and all of th
 - A logout by popping the user, with a token that is dead, sees nobody and does nothing.
 - Where the clock jumped, a request that was under way took longer than ``in_flight``: its answer
   may overwrite a newer cookie.
+- Of two logins at one moment that are one too many, each spares its own session and may end the
+  other's, as its answer is under way.
+- Whoever clears a session and logs in as the one whose it is by then, with a token that is dead,
+  leaves it alone: of a double-clicked login the second does not end what the first began.
+- ``end_others`` and ``end_user`` end what they have found by its id, whoever came there meanwhile.
+
+What concerns users, and what is withheld from them, stands in ``promises_of_life.py``.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from kinds import USER, Contents, user_of_mark
-from program import FAILED, IN_FLIGHT, LOST, START, Point, contents_of
+from program import LOST, Point, contents_of
+from sight import holding, stays_withheld
+from stories import GOOD, LATE, UNKNOWN, Story, is_open, story, was_lost
 
 from holdfast.core.cookie_held import DROP, KEEP, SET
-from holdfast.core.ops import Create, Load, Operation, Retire, Save, Touch
+from holdfast.core.ops import Create, Load, OfUser, Operation, Retire, Save, Touch
 from holdfast.core.record import Record
-from holdfast.core.token import Token
 from holdfast.errors import StoreUnavailable
 
 
@@ -48,6 +57,11 @@ class Promise(enum.Enum):
     REFUSED = "a refused or late write mints nothing and sets no cookie, save a login"
     LOGIN = "a login is never dropped"
     NOTHING = "nothing is done for nothing, and nothing fails"
+    STAYS = "a renewal or a lost answer logs nobody out"
+    WITHHELD = "what is withheld is not seen, not lost and not replaced"
+    FRESH = "only who authenticates as a user is fresh, and only that begins the time anew"
+    CAPPED = "a user has no more sessions than max_per_user, and no fewer for it"
+    REUSED = "a token out of force is told of, and no other"
 
 
 class Problem(NamedTuple):
@@ -55,67 +69,6 @@ class Problem(NamedTuple):
 
     promise: Promise
     how: str
-
-
-GOOD, LATE, UNKNOWN = "good", "late", "unknown"
-
-
-def judge(token: Token, record: Record | None, arrived: int) -> str:
-    """Return what a token is, by the first table of the design."""
-    if record is None or record.expires <= arrived:
-        return UNKNOWN
-    if not record.ended and is_open(token, record, arrived):
-        return GOOD
-    died = record.ended or record.rotated
-    return LATE if arrived - died <= IN_FLIGHT else UNKNOWN
-
-
-def _was_lost(token: Token | None, record: Record) -> bool:
-    """Return whether the answer with the current secret was lost: long unused, the older comes."""
-    return token is not None and token.digest == record.previous and record.previous_until == 0
-
-
-def is_open(token: Token, record: Record | None, arrived: int) -> bool:
-    """Return whether a token opens a live record."""
-    if record is None or record.ended:
-        return False
-    if token.digest == record.secret:
-        return True
-    in_force = record.previous_until == 0 or arrived <= record.previous_until
-    return token.digest == record.previous and in_force
-
-
-class Story(NamedTuple):
-    """What a request has seen of the store: how its token was judged, first and last.
-
-    ``seen`` is what it was good for at first, ``found`` at last.
-    """
-
-    first: str
-    last: str
-    seen: Contents | None
-    found: Contents | None
-    refused: bool
-    failed: bool
-
-
-def story(point: Point) -> Story:
-    """Return what a request has seen of the store."""
-    token = point.request.token
-    first = last = ""
-    seen = found = None
-    refused = failed = False
-    for operation, answer, _ in point.path:
-        if answer in (FAILED, LOST):
-            failed = True
-        elif isinstance(operation, Load) and token is not None:
-            last = judge(token, answer, point.request.arrived)
-            found = contents_of(answer) if last is GOOD else None
-            if not first:
-                first, seen = last, found
-        elif isinstance(operation, Save) and not answer:
-            refused = True
-    return Story(first or UNKNOWN, last or UNKNOWN, seen, found, refused, failed)
 
 
 def of_operation(
@@ -132,8 +85,7 @@ def of_operation(
     if isinstance(operation, Touch):
         return
     if isinstance(operation, Retire):
-        told = story(point)
-        if not point.request.kind.logs_out(told.seen or {}, point.request.me):
+        if operation.key not in may_end(point):
             yield Problem(Promise.WRITES, "a session is ended that nobody logged out of")
         return
     assert after is not None
@@ -143,12 +95,24 @@ def of_operation(
     if before is None:
         yield from _of_creating(point, after, holds)
     else:
-        renewing = renewing or point.request.kind.renews or _was_lost(point.request.token, before)
+        renewing = renewing or point.kind.renews or was_lost(point.request.token, before)
         yield from _of_saving(point, before, after, holds, renewing=renewing)
 
 
+def may_end(point: Point) -> frozenset[Any]:
+    """Return the keys of the sessions that a request may end."""
+    kind, me, token = point.kind, point.request.me, point.request.token
+    if kind.manages is not None:
+        own = token.key if token is not None and kind.looks else None
+        answers = [asked.answer for asked in point.path if isinstance(asked.operation, OfUser)]
+        found = [record.key for answer in answers if isinstance(answer, list) for record in answer]
+        return frozenset(found) - {own}
+    logs_out = token is not None and kind.logs_out(story(point).seen or {}, me)
+    return frozenset({token.key} if token is not None and logs_out else ())
+
+
 def _of_creating(point: Point, after: Record, holds: Contents) -> Iterable[Problem]:
-    kind, me = point.request.kind, point.request.me
+    kind, me = point.kind, point.request.me
     told = story(point)
     if isinstance(point.asks, Save):
         yield Problem(Promise.ENDED, "a save makes a session where there is none")
@@ -169,18 +133,34 @@ def _of_creating(point: Point, after: Record, holds: Contents) -> Iterable[Probl
 def _of_saving(
     point: Point, before: Record, after: Record, holds: Contents, *, renewing: bool
 ) -> Iterable[Problem]:
-    request, kind, me = point.request, point.request.kind, point.request.me
+    request, kind, me = point.request, point.kind, point.request.me
     told, token = story(point), point.request.token
-    seen, had = told.seen or {}, contents_of(before)
+    seen, was = told.seen or {}, holding(before.data)
+    had = was.for_kind(kind, withheld=told.withheld)
     if token is None or not is_open(token, before, request.arrived):
         yield Problem(Promise.OLD_TOKENS, f"a dead token writes {holds} over {had}")
+    if stays_withheld(kind, seen, me, withheld=told.withheld):
+        if holds != was.contents or before.user_id != after.user_id:
+            yield Problem(Promise.WITHHELD, f"{kind} makes {holds} of {was.contents}, withheld")
+        holds = holding(after.data).aside
+    elif holding(after.data).aside:
+        yield Problem(Promise.WITHHELD, f"{kind} sees everything, and leaves something aside")
     expected = kind.after(had, seen, me)
     if holds != expected:
         marks = {user_of_mark(value) for value in holds.values()} - {None}
         crossing = marks - {after.user_id} and before.user_id != after.user_id
         promise = Promise.USERS if crossing else Promise.WRITES
+        if was.aside or told.withheld:
+            promise = Promise.WITHHELD
         yield Problem(promise, f"{kind} makes {holds} of {had}, not {expected}")
-    if kind.changes_user(seen, me):
+    yield from _of_tokens(point, before, after, seen, renewing=renewing)
+
+
+def _of_tokens(
+    point: Point, before: Record, after: Record, seen: Contents, *, renewing: bool
+) -> Iterable[Problem]:
+    kind, token = point.kind, point.request.token
+    if kind.changes_user(seen, point.request.me):
         if after.secret in {before.secret, before.previous} or after.previous:
             yield Problem(Promise.OLD_TOKENS, f"{kind} leaves an older token good")
     elif after.secret == before.secret:
@@ -188,30 +168,26 @@ def _of_saving(
             yield Problem(Promise.OLD_TOKENS, f"{kind} makes an older token good")
     elif not renewing or token is None or after.previous != token.digest:
         yield Problem(Promise.COOKIES, f"{kind} gives the session a new token")
-    begins = kind.clears or (after.user_id is not None and after.user_id != before.user_id)
-    if after.created < START if begins else after.created != before.created:
-        yield Problem(Promise.NOTHING, f"{kind} makes the session's age wrong")
 
 
 def of_signed(point: Point) -> Iterable[Problem]:
     """Judge an answer where a signed cookie becomes a session: only that it is no failure."""
     if point.error is not None and not isinstance(point.error, StoreUnavailable):
-        yield Problem(Promise.NOTHING, f"{point.request.kind} fails: {point.error!r}")
+        yield Problem(Promise.NOTHING, f"{point.kind} fails: {point.error!r}")
 
 
 def of_answer(point: Point) -> Iterable[Problem]:
     """Judge an answer that is about to leave, by what its request asked and was told."""
-    kind, me, token = point.request.kind, point.request.me, point.request.token
+    kind, me, token = point.kind, point.request.me, point.request.token
     told = story(point)
     if point.error is not None:
         if not (isinstance(point.error, StoreUnavailable) and told.failed):
             yield Problem(Promise.NOTHING, f"{kind} fails: {point.error!r}")
         return
-    if kind.looks and (point.handed or {}) != (told.seen or {}):
-        how = f"a token that is {told.first} is shown {point.handed}, not {told.seen or {}}"
-        yield Problem(Promise.OLD_TOKENS, how)
-    did = point.did
-    wrote = [operation for operation in did if not isinstance(operation, Retire)]
+    if kind.looks and (point.handed or {}) != told.shown:
+        how = f"a token that is {told.first} is shown {point.handed}, not {told.shown}"
+        yield Problem(Promise.WITHHELD if told.withheld else Promise.OLD_TOKENS, how)
+    wrote = [operation for operation in point.did if not isinstance(operation, Retire)]
     if len(wrote) > 1:
         yield Problem(Promise.WRITES, f"{kind} takes effect twice")
     if not wrote and kind.wants(told.seen):
@@ -219,18 +195,23 @@ def of_answer(point: Point) -> Iterable[Problem]:
     elif point.dropped and wrote and not told.failed:  # failed: by policy it went on without
         yield Problem(Promise.WRITES, f"{kind} is stored, and said to be dropped")
     logs_out = kind.logs_out(told.seen or {}, me) and not kind.logs_in
-    if logs_out and token is not None and not did and not _asked(point, Retire):
+    if logs_out and token is not None and not point.did and not _asked(point, Retire):
         yield Problem(Promise.ENDED, f"{kind} ends nothing")
+    yield from _of_cookie(point, told)
+
+
+def _of_cookie(point: Point, told: Story) -> Iterable[Problem]:
     action, text = point.outcome
     expected = _expected_cookie(point)
     if (action, text) != expected:
         late = told.refused or told.last is LATE
         promise = Promise.REFUSED if late and action is not KEEP else Promise.COOKIES
-        yield Problem(promise, f"{kind} answers {action.name} {text}, not {expected[0].name}")
+        how = f"{point.kind} answers {action.name} {text}, not {expected[0].name}"
+        yield Problem(promise, how)
 
 
 def _of_dropping(point: Point, told: Story) -> Iterable[Problem]:
-    kind = point.request.kind
+    kind = point.kind
     if kind.logs_in:
         yield Problem(Promise.LOGIN, f"{kind} stores nothing")
     elif point.dropped:
@@ -259,7 +240,7 @@ def _expected_cookie(point: Point) -> tuple[object, str]:
         if answer is not True and (answer is not LOST or point.dropped):
             continue
         if isinstance(operation, Retire):
-            action = DROP
+            action = action if point.kind.manages is not None else DROP
         elif isinstance(operation, Create) or (
             isinstance(operation, Save) and operation.record.secret != secret
         ):
@@ -267,22 +248,26 @@ def _expected_cookie(point: Point) -> tuple[object, str]:
     return action, point.outcome.token if action is SET else ""
 
 
-def of_store(records: Iterable[Record], *, strictly: bool) -> Iterable[Problem]:
-    """Judge the store as it is; ``strictly`` unless a request popped the user alone."""
-    users, bases = set(), set()
+def of_store(
+    records: Iterable[Record], most: Mapping[str, int], *, strictly: bool
+) -> Iterable[Problem]:
+    """Judge the live records, ``strictly`` unless a request popped the user alone.
+
+    ``most`` is how many sessions each user may have, if nobody is to have too many.
+    """
+    bases: set[Any] = set()
+    users = Counter(record.user_id for record in records if record.user_id is not None)
+    for user, count in users.items():
+        if count > most.get(user, 0):
+            yield Problem(Promise.ONE_SESSION, f"{user} has {count} live sessions")
     for record in records:
-        if record.ended:
-            continue
-        if record.user_id is not None:
-            if record.user_id in users:
-                yield Problem(Promise.ONE_SESSION, f"{record.user_id} has two live sessions")
-            users.add(record.user_id)
-        holds = contents_of(record)
-        if holds.get("base") in bases:
-            yield Problem(Promise.ONE_SESSION, f"two live sessions hold {holds['base']}")
-        bases.add(holds.get("base", object()))
+        held = holding(record.data)
+        base = held.contents.get("base")
+        if base is not None and base in bases:
+            yield Problem(Promise.ONE_SESSION, f"two live sessions hold {base}")
+        bases.add(base)
         if strictly:
-            others = {user_of_mark(value) for value in holds.values()} - {None, record.user_id}
+            values = (*held.contents.values(), *held.aside.values())
+            others = {user_of_mark(value) for value in values} - {None, record.user_id}
             if others:
-                how = f"a session of {record.user_id} holds {holds}"
-                yield Problem(Promise.USERS, how)
+                yield Problem(Promise.USERS, f"a session of {record.user_id} holds {held}")

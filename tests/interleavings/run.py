@@ -12,10 +12,23 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the processes that are started from here
 
-from kinds import KINDS, MORE_KINDS
-from program import TERMS, Programs
-from states import SIGNED_STARTS, STARTS, Tally, combinations
+from kinds import KINDS, MORE_KINDS, Kind
+from kinds_of_life import CAPPED, SIGNING_IN, WITHHELD
+from model_store import Perform, perform
+from program import ABSOLUTE, TERMS, MakeEngine, Programs
+from states import (
+    CAPPED_STARTS,
+    SIGNED_STARTS,
+    SIGNING_IN_STARTS,
+    STARTS,
+    WITHHELD_STARTS,
+    Start,
+    Tally,
+    combinations,
+)
 from walk import World
+
+from holdfast.core.stored import Engine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +38,9 @@ class Campaign:
     ``faults``: one thing may fail in each schedule. ``jump``: the clock may jump by more than
     ``in_flight``. ``renewing``: the secrets are old. ``more``: the kinds of request beyond the
     usual ones, too. ``signed``: it begins with a signed cookie, which becomes a session.
-    ``going_on``: by policy, pages go on without the store.
+    ``going_on``: by policy, pages go on without the store. ``signing_in``: users authenticate, and
+    end sessions elsewhere. ``withheld``: a session is withheld, or soon will be. ``capped``: so
+    many sessions a user may have; if it is one, the least active goes.
     """
 
     requests: int
@@ -35,33 +50,53 @@ class Campaign:
     more: bool = False
     signed: bool = False
     going_on: bool = False
+    signing_in: bool = False
+    withheld: bool = False
+    capped: int = 0
 
     def __str__(self) -> str:
-        extra = [
-            name
-            for name in ("faults", "jump", "renewing", "more", "signed", "going_on")
-            if getattr(self, name)
-        ]
-        return f"{self.requests} requests{': ' if extra else ''}{', '.join(extra)}"
+        given = vars(self).items()
+        extra = [f"{name} {value}" if name == "capped" else name for name, value in given if value]
+        return f"{self.requests} requests{': ' if extra[1:] else ''}{', '.join(extra[1:])}"
+
+    def world(self, make_engine: MakeEngine = Engine, perform: Perform = perform) -> World:
+        """Return where it is walked."""
+        terms = replace(
+            TERMS,
+            renew_every=500 if self.renewing else None,
+            absolute=ABSOLUTE if self.withheld else None,
+            reauthenticate=self.withheld,
+            max_per_user=self.capped or None,
+            least_active=self.capped == 1,
+        )
+        programs = Programs(make_engine, terms=terms, go_on_without_store=self.going_on)
+        return World(programs, perform, faults=self.faults, jump=self.jump)
+
+    def combinations(self) -> list[tuple[tuple[Kind, ...], Start]]:
+        """Return what is walked."""
+        return combinations(self.requests, *self._kinds_and_starts())
 
     def walk(self, part: int = 0, parts: int = 1) -> Tally:
         """Walk every ``parts``-th combination, from the ``part``-th on."""
-        terms = replace(TERMS, renew_every=500) if self.renewing else TERMS
-        world = World(
-            Programs(terms=terms, go_on_without_store=self.going_on),
-            faults=self.faults,
-            jump=self.jump,
-        )
-        kinds = KINDS + MORE_KINDS if self.more else KINDS
-        starts = SIGNED_STARTS if self.signed else STARTS
+        world = self.world()
         tally = Tally()
         gc.disable()  # nothing that is made here refers to itself
         try:
-            for chosen, start in combinations(self.requests, kinds, starts)[part::parts]:
+            for chosen, start in self.combinations()[part::parts]:
                 tally.add(world.walk(chosen, start))
         finally:
             gc.enable()
         return tally
+
+    def _kinds_and_starts(self) -> tuple[tuple[Kind, ...], tuple[Start, ...]]:
+        if self.signing_in:
+            return SIGNING_IN, SIGNING_IN_STARTS
+        if self.withheld:
+            # The others differ from usual ones by what happens when the clock has jumped.
+            return WITHHELD, WITHHELD_STARTS if self.jump else WITHHELD_STARTS[:2]
+        if self.capped:
+            return CAPPED, CAPPED_STARTS
+        return KINDS + MORE_KINDS if self.more else KINDS, SIGNED_STARTS if self.signed else STARTS
 
     def walk_in(self, processes: int) -> Tally:
         """Walk everything, in several processes."""
@@ -85,8 +120,17 @@ def main() -> int:
         ("more", "with more kinds of request"),
         ("going_on", "with a policy by which pages go on without the store"),
         ("signed", "beginning with a signed cookie, which becomes a session"),
+        ("signing_in", "with logins, reauthentication and sessions ended elsewhere instead"),
+        ("withheld", "with a session instead whose idle time is over, or soon will be"),
     ):
         parser.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=what)
+    parser.add_argument(
+        "--capped",
+        type=int,
+        default=0,
+        metavar="N",
+        help="with logins instead of a user who may have so many sessions, 1 or 2",
+    )
     given = vars(parser.parse_args())
     processes = given.pop("processes")
     campaign = Campaign(**given)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations_with_replacement
 from typing import Any, NamedTuple
 
 from kinds import KINDS, USER, Contents, Kind, mark
-from program import ENVELOPE, IDLE, SIGNED, START, Point, contents_of
+from kinds_of_life import PASSWORD, SECOND, THIRD, A
+from program import ABSOLUTE, JUMP, SIGNED, START, Gone, Point, contents_of
 from promises import Problem, Promise, of_store
+from sight import ENVELOPE, IDLE
 
-from holdfast.core.envelope import Letter
-from holdfast.core.ops import Create, Operation, Save
+from holdfast.core.envelope import Letter, Notes
+from holdfast.core.ops import Cap, Create, OfUser, Operation, Save
 from holdfast.core.record import Record, SessionKey
 from holdfast.core.token import Token, derive, mint
 
@@ -21,12 +23,18 @@ class Start(NamedTuple):
     """What a browser and a store begin with; ``contents`` is None for no session.
 
     ``key`` is that of the session that is there, or begins with what a signed cookie holds.
+    ``seen`` is when that was last active, ``created`` when it began, ``aside`` what was set aside
+    in it. ``others`` are the sessions of A in other browsers.
     """
 
     name: str
     contents: Contents | None
     cookie: str = ""
     key: SessionKey | None = None
+    seen: int = START - 100
+    created: int = START - 2 * IDLE
+    aside: Contents | None = None
+    others: tuple[Token, ...] = ()
 
     @property
     def is_signed(self) -> bool:
@@ -45,6 +53,25 @@ LOGGED_IN = Start(
 STALE = Start("a cookie of no session", None, FIRST.text)
 STARTS = (NONE, ANONYMOUS, LOGGED_IN, STALE)
 SIGNED_STARTS = tuple(Start(text, None, text, derive(text).key) for text in SIGNED)
+SIGNING_IN_STARTS = (
+    LOGGED_IN._replace(name="two sessions of A", others=(SECOND,)),
+    ANONYMOUS._replace(name="an anonymous session, and A elsewhere", others=(SECOND,)),
+)
+WITHHELD_STARTS = (
+    LOGGED_IN._replace(name="a withheld session of A", seen=START - IDLE),
+    LOGGED_IN._replace(
+        name="a withheld session of A with something aside",
+        seen=START - IDLE,
+        aside={"aside": mark("aside", 0, None), "base": mark("over", 0, None)},
+    ),
+    LOGGED_IN._replace(name="a session of A that is soon withheld", seen=START - IDLE + JUMP - 5),
+    LOGGED_IN._replace(name="a session of A that is soon over", created=START - ABSOLUTE + 5),
+)
+CAPPED_STARTS = (
+    NONE._replace(name="no session, and A twice elsewhere", others=(SECOND, THIRD)),
+    ANONYMOUS._replace(name="an anonymous session, and A elsewhere", others=(SECOND,)),
+    LOGGED_IN._replace(name="two sessions of A", others=(SECOND,)),
+)
 
 
 class Store:
@@ -52,15 +79,18 @@ class Store:
 
     __slots__ = ("keys", "problems", "records", "steps", "users")
 
-    def __init__(self, records: dict[SessionKey, Record], *, strictly: bool) -> None:
+    def __init__(
+        self, records: dict[SessionKey, Record], most: dict[str, int], *, strictly: bool
+    ) -> None:
         self.records = records
         self.steps: dict[Any, Performed] = {}
         live = [record for record in records.values() if not record.ended]
-        self.users = {record.user_id for record in live if record.user_id is not None}
+        self.keys = frozenset(record.key for record in live)
         # What a session began with is somebody's, too.
-        self.users |= {base for each in live if (base := contents_of(each).get("base"))}
-        self.keys = {record.key for record in live}
-        self.problems = tuple(of_store(live, strictly=strictly))
+        users = {record.user_id for record in live if record.user_id is not None}
+        bases = {base for each in live if (base := contents_of(each).get("base"))}
+        self.users = frozenset(users | bases)
+        self.problems = tuple(of_store(live, most, strictly=strictly))
 
 
 class Performed(NamedTuple):
@@ -74,14 +104,14 @@ class Performed(NamedTuple):
 class Done(NamedTuple):
     """A request that is over.
 
-    ``saved``: it has saved the session that was there at first. ``gone`` are the session and the
-    user that it has logged out and been told so: neither may be alive any more. Where a signed
-    cookie was cleared, what that holds stands for the user.
+    ``saved``: it has saved the session that was there at first. ``gone`` are the sessions and the
+    users that it has logged out and been told so: none of them may be alive any more. Where a
+    signed cookie was cleared, what that holds stands for the user.
     """
 
     me: int
     saved: bool
-    gone: tuple[SessionKey | None, str | None]
+    gone: Gone
     answered: bool
 
 
@@ -96,7 +126,11 @@ Place = Unsent | Point | Done
 
 
 class State(NamedTuple):
-    """Where everything is."""
+    """Where everything is.
+
+    ``slow``: a request took longer than is reckoned with, so that the browser may have a dead
+    cookie.
+    """
 
     store: Store
     places: tuple[Any, ...]
@@ -104,6 +138,7 @@ class State(NamedTuple):
     had: frozenset[str]
     faulty: bool = False
     now: int = START
+    slow: bool = False
 
 
 @dataclass
@@ -143,23 +178,43 @@ class Step(NamedTuple):
     problems: Sequence[Problem] = ()
 
 
-def first_record(contents: Contents) -> Record:
-    """Return the record of a session of before, whose activity is due to be noted."""
+def first_records(start: Start) -> dict[SessionKey, Record]:
+    """Return the records of before; activity in them is due to be noted."""
+    records = []
+    if start.contents is not None:
+        first = _record(FIRST, start.contents, start)
+        if start in WITHHELD_STARTS:
+            first = replace(first, expires=start.created + ABSOLUTE)
+        records.append(first)
+    for number, token in enumerate(start.others, 1):
+        contents = {USER: A, "base": mark("base", number, A)}
+        other = _record(token, contents, Start("", None))
+        records.append(replace(other, seen=other.seen - number))
+    return {record.key: record for record in records}
+
+
+def _record(token: Token, contents: Contents, start: Start) -> Record:
+    user, created = contents.get(USER), start.created
+    methods = dict.fromkeys(PASSWORD, created) if user else {}
+    aside = ENVELOPE.text_of(start.aside).decode() if start.aside else ""
+    notes = Notes(authenticated=created if user else 0, methods=methods, aside=aside)
     return Record(
-        key=FIRST.key,
-        secret=FIRST.digest,
-        data=ENVELOPE.seal(Letter(text=ENVELOPE.text_of(contents))),
+        key=token.key,
+        secret=token.digest,
+        data=ENVELOPE.seal(Letter(notes, ENVELOPE.text_of(contents))),
         version=1,
-        created=START - 1000,
-        seen=START - 100,
-        expires=START - 100 + IDLE,
+        created=created,
+        seen=start.seen,
+        expires=start.seen + IDLE,
         rotated=START - 1000,
-        user_id=contents.get(USER),
+        user_id=user,
     )
 
 
-def key_of(operation: Operation) -> SessionKey:
-    """Return the key that an operation touches."""
+def key_of(operation: Operation) -> SessionKey | None:
+    """Return the key that an operation touches; None for one that is about a user's sessions."""
+    if isinstance(operation, Cap | OfUser):
+        return None
     return operation.record.key if isinstance(operation, Create | Save) else operation.key
 
 

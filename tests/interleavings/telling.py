@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from kinds import Kind
-from program import contents_of
+from program import START
 from promises import Problem
+from sight import holding
 
-from holdfast.core.ops import Create, Load, Operation, Save
+from holdfast.core.ops import Cap, Create, Load, OfUser, Operation, Save
 from holdfast.core.record import Record
 from holdfast.core.token import parse
 
@@ -54,6 +55,10 @@ class Trace:
 
     def asked(self, operation: Operation, answer: Any) -> str:
         name = type(operation).__name__.lower()
+        if isinstance(operation, Cap | OfUser):
+            found = self.sessions(answer) if isinstance(answer, list) else answer
+            keep = f" to {operation.keep}" if isinstance(operation, Cap) else ""
+            return f"{name} {operation.user_id}{keep} → {found}"
         if isinstance(operation, Create | Save):
             what = self.record(operation.record)
         else:
@@ -61,6 +66,10 @@ class Trace:
         if isinstance(operation, Load) and isinstance(answer, Record):
             answer = self.record(answer)
         return f"{name} {what} → {answer}"
+
+    def sessions(self, answer: list[Any]) -> str:
+        keys = [one.key if isinstance(one, Record) else one for one in answer]
+        return ", ".join(map(self.session, keys)) or "none"
 
     def cookie(self, point: Any) -> str:
         action, text = point.outcome
@@ -73,7 +82,10 @@ class Trace:
         secrets = self.secret(record.secret)
         if record.previous:
             secrets += f", before {self.secret(record.previous)}"
-        return f"{session} v{record.version} secret {secrets} {contents_of(record)}"
+        held = holding(record.data)
+        aside = f", aside {held.aside}" if held.aside else ""
+        how = f"v{record.version} secret {secrets} seen {record.seen - START:+}"
+        return f"{session} {how} {held.contents}{aside}"
 
     def token(self, text: str) -> str:
         token = parse(text)

@@ -7,19 +7,25 @@ import asyncio
 import pytest
 from kinds import APPLY, CLEAR, IGNORE, KINDS, LOG_IN, MORE_KINDS, WRITE
 from model_store import AsyncModelStore, ModelStore
-from program import ENVELOPE, START, TERMS, USERS, Chance, Programs, Request, Run, program
+from program import START, TERMS, USERS, Chance, Programs, Request, Run, program
 from run import Campaign
-from states import ANONYMOUS, FIRST, LOGGED_IN, NONE, STARTS, combinations, first_record
+from sight import ENVELOPE
+from states import ANONYMOUS, FIRST, LOGGED_IN, NONE, STARTS, combinations, first_records
 from walk import World
 
 from holdfast.core.stored import Engine
 from holdfast.drive import arun, run
-from holdfast.testing import AsyncStoreContract, StoreContract
+from holdfast.testing import (
+    AsyncStoreContract,
+    ByUserContract,
+    CappableContract,
+    StoreContract,
+)
 
 PROCESSES = 2
 
 
-class TestModelStore(StoreContract):
+class TestModelStore(StoreContract, ByUserContract, CappableContract):
     """The model keeps the contract of stores."""
 
     shared = False
@@ -50,6 +56,14 @@ class TestAsyncModelStore(AsyncStoreContract):
         Campaign(requests=3, more=True),
         Campaign(requests=3, renewing=True),
         Campaign(requests=3, jump=True),
+        Campaign(requests=2, signing_in=True, faults=True, jump=True, renewing=True),
+        Campaign(requests=2, withheld=True, faults=True, jump=True, renewing=True),
+        Campaign(requests=2, capped=1, faults=True, jump=True),
+        Campaign(requests=2, capped=2, faults=True, renewing=True),
+        Campaign(requests=3, signing_in=True),
+        Campaign(requests=3, withheld=True),
+        Campaign(requests=3, capped=1),
+        Campaign(requests=3, capped=2),
     ],
     ids=str,
 )
@@ -105,7 +119,7 @@ def test_a_violation_is_told_as_a_schedule():
 def test_awaited_it_is_the_same(kind, start):
     """``arun`` on an awaited store gives what ``run`` gives on one that blocks."""
     text = "" if start is NONE else FIRST.text
-    records = {FIRST.key: first_record(start.contents)} if start.contents else {}
+    records = first_records(start)
     stores = ModelStore(records), AsyncModelStore(records)
 
     def steps(me, kind):

@@ -9,35 +9,25 @@ one of these:
 - a request's next operation is performed, and its engine goes on to the one after that;
 - an answer that sets or deletes the cookie reaches the browser; others change nothing there;
 - once in a schedule, where faults are walked: an operation fails, or is performed and its answer
-  is lost, or a process dies, or an answer is lost on its way.
+  is lost, or a process dies, or an answer is lost on its way, or a cap dies when it has chosen.
 
 A state that was reached before is counted and not walked again.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
-from kinds import APPLY, POP_ALL, POP_USER, REMEMBERED, USER, WRITE, Kind
-from model_store import Perform, perform
-from program import (
-    FAILED,
-    JUMP,
-    LOST,
-    SIGNED,
-    START,
-    Point,
-    Programs,
-    Request,
-    contents_of,
-    token_of,
-)
-from promises import Problem, Promise, is_open, of_answer, of_operation, of_signed, story
+import promises_of_life as life
+from endings import of_arrival, of_end
+from kinds import POP_ALL, POP_USER, REMEMBERED, USER, Kind
+from kinds_of_life import A
+from model_store import Perform, half_of, perform
+from program import FAILED, JUMP, LOST, SIGNED, START, Gone, Point, Programs, Request
+from promises import Problem, Promise, may_end, of_answer, of_operation, of_signed
 from states import (
-    FIRST,
-    STALE,
     Done,
     Performed,
     Place,
@@ -47,15 +37,14 @@ from states import (
     Store,
     Tally,
     Unsent,
-    first_record,
+    first_records,
     key_of,
 )
+from stories import story
 from telling import Trace
 
-from holdfast.core.cookie_held import SET
-from holdfast.core.ops import Create, Save
+from holdfast.core.ops import Cap, Create, Save
 from holdfast.core.record import Record, SessionKey
-from holdfast.core.token import Token
 
 
 class World:
@@ -78,11 +67,13 @@ class World:
         self.faults = faults
         self.jump = jump
         self.strictly = True
-        self.renewing = self.programs.settings["terms"].renew_every is not None
+        self.terms = self.programs.settings["terms"]
+        self.renewing = self.terms.renew_every is not None
+        self.limit = self.terms.max_per_user
         self._records: dict[Record, int] = {}
         self._stores: dict[Hashable, Store] = {}
         self._dones: dict[Done, Done] = {}
-        self._began: dict[SessionKey, Request] = {}
+        self.began: dict[SessionKey, Request] = {}
 
     # One combination of requests
 
@@ -91,9 +82,17 @@ class World:
         self.strictly = not {POP_ALL, POP_USER} & set(kinds)
         self._stores.clear()
         self.kinds, self.start = kinds, start
-        records = {}
-        if start.contents is not None:
-            records[FIRST.key] = first_record(start.contents)
+        records = first_records(start)
+        comes = [
+            kind.login_of(me)
+            for me, kind in enumerate(kinds, 1)
+            if kind.logs_in or kind is REMEMBERED
+        ]
+        there = [record.user_id for record in records.values() if record.user_id is not None]
+        signed = [A] * start.is_signed
+        self.there = Counter(there)
+        self.most = Counter(comes + there + signed)
+        self.alone = self.most[A] <= 1
         places = tuple(Unsent(me, kind) for me, kind in enumerate(kinds, 1))
         return State(self._store(records), places, start.cookie, frozenset({start.cookie}))
 
@@ -117,7 +116,7 @@ class World:
                     tally.again += 1
                 count += known
             if not count:
-                found.extend(self.of_end(state))
+                found.extend(of_end(self, state))
                 return 1
             return count
 
@@ -144,7 +143,7 @@ class World:
                 if step.after not in came:
                     came[step.after] = state, step
                     queue.append(step.after)
-            problems = list(self.of_end(state)) if last else []
+            problems = list(of_end(self, state)) if last else []
             if problems:
                 return self._trace(came, state, None, problems)
         return "no violation"
@@ -155,7 +154,8 @@ class World:
         """Yield what may happen next."""
         for index, place in enumerate(state.places):
             if type(place) is Unsent:
-                for text in state.had:
+                brought = place.kind.brings
+                for text in state.had if brought is None else (brought,):
                     which = (place.kind, place.me, text, state.now, state.now)
                     yield from self._go_on(state, index, self.programs.root(*which), sent=True)
             elif type(place) is Point:
@@ -176,6 +176,9 @@ class World:
             done = Performed(state.store, self._judged(point), point.problems)
             yield self._become(state, index, done, "asks nothing")
             return
+        if sent and state.now != START and point.request.kind.brings is None:
+            # What it brings the browser has no more: it was sent before the clock jumped.
+            state = state._replace(slow=state.slow or point.request.text != state.cookie)
         yield self._become(state, index, self._performed(state, point, None))
         if not self.faults or state.faulty:
             return
@@ -184,6 +187,10 @@ class World:
             yield self._become(state, index, done, failure, faulty=True)
         if not sent:
             yield self._dies(state, index, point, "dies")
+        if isinstance(point.asks, Cap):
+            after = self._store(half_of(state.store.records, point.asks))
+            how = "dies when the cap has chosen"
+            yield self._dies(state._replace(store=after), index, point, how)
 
     def _performed(self, state: State, point: Point, failure: str | None) -> Performed:
         which = (point, state.now, failure)
@@ -203,26 +210,42 @@ class World:
             records, answered = self.perform(store.records, operation)
             if records is not store.records:
                 after = self._store(records)
-                key = key_of(operation)
-                if isinstance(operation, Create) and key != self.start.key:
-                    self._began[key] = point.request
-                there, now_there = store.records.get(key), records.get(key)
-                if not self.start.is_signed:
-                    problems += of_operation(point, there, now_there, renewing=self.renewing)
+                problems += self._changed(point, store, after)
                 problems += after.problems
             if failure is None:
                 answer = answered
-            elif answered is not True:
+            elif records is store.records:
                 answer = FAILED  # as if it had not been performed: it changed nothing
-        which = self._number(answer) if isinstance(answer, Record) else str(answer)
+        which: Hashable = str(answer)
+        if isinstance(answer, Record):
+            which = self._number(answer)
+        elif isinstance(answer, list):
+            which = tuple(self._number(one) if isinstance(one, Record) else one for one in answer)
         then = self._judged(self.programs.after(point, which, answer, now))
         return Performed(after, then, (*problems, *then.problems))
+
+    def _changed(self, point: Point, before: Store, after: Store) -> Iterable[Problem]:
+        """Judge an operation that changed the store."""
+        operation = point.asks
+        if isinstance(operation, Cap):
+            return life.of_cap(point, before.records, after.records, self.limit)
+        key = key_of(operation)
+        if isinstance(operation, Create) and key != self.start.key:
+            self.began[key] = point.request
+        if self.start.is_signed:
+            return ()
+        was, now_is = before.records.get(key), after.records[key]
+        problems = of_operation(point, was, now_is, renewing=self.renewing)
+        return (*problems, *life.of_operation(point, was, now_is, self.terms))
 
     def _judged(self, point: Point) -> Point:
         """Judge an answer that is about to leave, once."""
         if point.asks is None and not point.judged:
             point.judged = True
-            point.problems = tuple((of_signed if self.start.is_signed else of_answer)(point))
+            if self.start.is_signed:
+                point.problems = tuple(of_signed(point))
+            else:
+                point.problems = (*of_answer(point), *life.of_answer(point, self.limit))
             if point.error is None:
                 point.gone = gone(point)
         return point
@@ -233,7 +256,7 @@ class World:
         """Have a request be where an operation has brought it."""
         store, point, problems = done
         place: Place = point
-        if point.asks is None and not point.sets_cookie:
+        if point.asks is None and (point.request.kind.brings is not None or not point.sets_cookie):
             place = self._over(point, answered=point.error is None)
         after = state._replace(store=store, faulty=state.faulty or faulty)
         return self._placed(after, index, place, Step((point, how), index, after, problems))
@@ -247,45 +270,18 @@ class World:
         """Have an answer set or delete the cookie."""
         text = point.outcome.token
         problems = ()
-        if state.now == point.request.began:  # else it took longer than is reckoned with
-            problems = tuple(self._of_arrival(state, point))
-        after = state._replace(cookie=text, had=state.had and state.had | {text})
+        slow = state.now != point.request.began  # it took longer than is reckoned with
+        if not slow:
+            problems = tuple(of_arrival(self, state, point))
+        had = state.had and state.had | {text}
+        after = state._replace(cookie=text, had=had, slow=state.slow or slow)
         step = Step((point, "its answer arrives"), index, after, problems)
         return self._placed(after, index, self._over(point, answered=True), step)
 
-    def _of_arrival(self, state: State, point: Point) -> Iterable[Problem]:
-        """Judge a cookie that reaches the browser; what is excepted stands in ``promises``."""
-        request, (action, text) = point.request, point.outcome
-        if not self._opens(state, state.cookie) or self._opens(state, text):
-            return
-        had, new = token_of(state.cookie), token_of(text)
-        assert had is not None
-        is_own = state.cookie == request.text
-        if action is SET:
-            same = new is not None and new.key == had.key
-            if is_own or (same and not _keeps_the_token(point)):
-                how = f"{request.kind} replaces a good cookie by a dead one"
-                yield Problem(Promise.COOKIES, how)
-        elif is_own or not self._both_may_be(had, request.token):
-            yield Problem(Promise.COOKIES, f"{request.kind} deletes a good cookie")
-
-    def _both_may_be(self, *tokens: Token | None) -> bool:
-        """Return whether a browser may have come by both sessions at one time."""
-        began = [self._began[token.key] for token in tokens if token and token.key in self._began]
-        nothing = {"", FIRST.text} if self.start is STALE else {""}
-        return any(
-            request.kind.logs_in or request.text in nothing or request.arrived > START
-            for request in began
-        )
-
-    def _opens(self, state: State, text: str) -> bool:
-        token = token_of(text)
-        return token is not None and is_open(token, state.store.records.get(token.key), state.now)
-
     def _over(self, point: Point, *, answered: bool) -> Done:
         saved = any(type(each) is Save and key_of(each) == self.start.key for each in point.did)
-        nothing = (None, None)
-        done = Done(point.request.me, saved, point.gone if answered else nothing, answered)
+        gone = point.gone if answered else Gone()
+        done = Done(point.request.me, saved, gone, answered)
         return self._dones.setdefault(done, done)
 
     def _placed(self, state: State, index: int, place: Place, step: Step) -> Step:
@@ -297,51 +293,14 @@ class World:
             if type(each) is Unsent:
                 waiting = True
                 continue
-            key, user = each.gone
-            if key in store.keys or user in store.users:
+            keys, users = each.gone
+            if keys & store.keys or (self.alone and users & store.users):
                 problem = Problem(Promise.ENDED, "a request logged out what is alive")
                 problems = (*problems, problem)
         if not waiting:
             had = frozenset()
-        after = State(store, places, state.cookie, had, state.faulty, state.now)
+        after = State(store, places, state.cookie, had, state.faulty, state.now, state.slow)
         return Step(step.how, index, after, problems)
-
-    def of_end(self, state: State) -> Iterable[Problem]:
-        """Judge how it all ended, where nobody logs out."""
-        pops = {POP_ALL, POP_USER} & set(self.kinds)
-        if pops or any(kind.clears for kind in self.kinds):
-            return
-        if not state.faulty and state.now == START:
-            yield from self._of_last_cookie(state)
-        if self.start.key is None or any(kind.logs_in or kind is REMEMBERED for kind in self.kinds):
-            return
-        record = state.store.records.get(self.start.key)
-        holds = contents_of(record) if record is not None and not record.ended else {}
-        pairs = list(zip(self.kinds, state.places, strict=True))
-        saved = [(kind, place.me) for kind, place in pairs if place.saved]
-        count = sum(kind is APPLY for kind, _ in saved)
-        if holds.get("n", 0) != count:
-            yield Problem(Promise.WRITES, f"{count} were counted, and it is {holds.get('n', 0)}")
-        for kind, me in saved:
-            if kind is WRITE and f"k{me}" not in holds:
-                yield Problem(Promise.WRITES, f"request {me}'s write is lost")
-        untroubled = state.now == START and not state.faulty
-        if untroubled and not any(kind.regenerates for kind in self.kinds):
-            for kind, place in pairs:
-                if kind in {WRITE, APPLY} and place.answered and not place.saved:
-                    yield Problem(Promise.WRITES, f"request {place.me} saved nothing")
-
-    def _of_last_cookie(self, state: State) -> Iterable[Problem]:
-        is_signed = self.start.is_signed
-        renewing = self.renewing or is_signed or any(kind.renews for kind in self.kinds)
-        changing = any(kind.changes_user({}, 1) for kind in self.kinds)
-        if renewing and changing:
-            return
-        if not state.cookie or (self.start is STALE and state.cookie == FIRST.text):
-            return
-        unused = is_signed and self.start.key not in state.store.keys
-        if not self._opens(state, state.cookie) and not unused:
-            yield Problem(Promise.COOKIES, "the browser is left with a dead cookie")
 
     # Values
 
@@ -349,7 +308,7 @@ class World:
         which = tuple(sorted(self._number(record) for record in records.values()))
         store = self._stores.get(which)
         if store is None:
-            store = self._stores[which] = Store(dict(records), strictly=self.strictly)
+            store = self._stores[which] = Store(dict(records), self.most, strictly=self.strictly)
         return store
 
     def _number(self, record: Record) -> int:
@@ -371,23 +330,16 @@ class World:
         return Trace(self.kinds, self.start, state).tell(steps, problems)
 
 
-def _keeps_the_token(point: Point) -> bool:
-    """Return whether a request sets a cookie and leaves the token good that it brought.
-
-    It has renewed it, or brought a signed cookie over.
-    """
-    if point.request.text in SIGNED:
-        return True
-    return any(isinstance(each, Save) and each.record.previous for each in point.did)
-
-
-def gone(point: Point) -> tuple[SessionKey | None, str | None]:
+def gone(point: Point) -> Gone:
     """Return what a request has logged out, so that it must not be alive any more."""
     request, seen = point.request, story(point).seen or {}
-    user = seen.get(USER) if request.kind.logs_out(seen, request.me) else None
-    saved = any(isinstance(operation, Save) for operation in point.did)
-    token = request.token
-    key = token.key if request.kind.clears and token is not None and not saved else None
-    if request.kind.clears and request.text in SIGNED:
-        user = SIGNED[request.text]["base"]
-    return key, user
+    clears, token = point.kind.clears, request.token
+    users = {seen.get(USER)} if point.kind.logs_out(seen, request.me) else set()
+    if clears and request.text in SIGNED:
+        users = {SIGNED[request.text]["base"]}
+    keys = set(may_end(point)) if point.kind.manages is not None else set()
+    again = point.kind.logs_in and point.kind.as_user  # may be the second of two clicks
+    saved = any(isinstance(each, Save) for each in point.did)
+    if clears and token is not None and not saved and not again:
+        keys.add(token.key)
+    return Gone(frozenset(keys), frozenset(users - {None}))
