@@ -5,25 +5,26 @@ from __future__ import annotations
 import functools
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from holdfast import StoreUnavailable
 from holdfast.core import token as tokens
 from holdfast.core.cookie_held import DROP, KEEP, SET
-from holdfast.core.envelope import Envelope
+from holdfast.core.envelope import Envelope, Notes
 from holdfast.core.events import Event
 from holdfast.core.migration import Imported, SignedCookie
-from holdfast.core.terms import Terms
-from holdfast.core.record import Record, SessionKey
 from holdfast.core.outcome import Outcome
+from holdfast.core.record import Record, SessionKey
+from holdfast.core.store import Page
 from holdfast.core.stored import Engine
 from holdfast.core.stored_session import StoredSession
-from holdfast.core.visit import Visit
 from holdfast.core.tagged_json import TaggedJSONSerializer
+from holdfast.core.terms import Terms
 from holdfast.core.token import Token
 from holdfast.core.users import Users
+from holdfast.core.visit import Visit
 from holdfast.drive import run
 from holdfast.testing.seams import FakeClock, ScriptedTokens
 
@@ -100,16 +101,56 @@ class ModelStore:
             stored = self._live(key)
             if stored is None:
                 return False
-            self.records[key] = replace(
-                stored,
-                ended=ended,
-                expires=expires,
-                data=b"",
-                user_id=None,
-                secret=b"",
-                previous=b"",
-            )
+            self._end(stored, ended, expires)
             return True
+
+    def _end(self, stored: Record, ended: int, expires: int) -> None:
+        self.records[stored.key] = replace(
+            stored,
+            ended=ended,
+            expires=expires,
+            data=b"",
+            user_id=None,
+            secret=b"",
+            previous=b"",
+            client="",
+        )
+
+    def by_user(self, user_id: str) -> list[Record]:
+        with self._lock:
+            self._begin("by_user")
+            return [record for record in self.records.values() if record.user_id == user_id]
+
+    def cap(  # noqa: PLR0913  # as the protocol has it
+        self,
+        user_id: str,
+        *,
+        spare: SessionKey,
+        keep: int,
+        least_active: bool,
+        ended: int,
+        expires: int,
+    ) -> list[SessionKey]:
+        with self._lock:
+            self._begin("cap")
+            counted = [
+                one
+                for one in self.records.values()
+                if one.user_id == user_id and one.expires > ended
+            ]
+            counted.sort(key=lambda one: (one.seen if least_active else one.created, one.key))
+            gone = [one for one in counted if one.key != spare][: max(0, len(counted) - keep)]
+            for record in gone:
+                self._end(record, ended, expires)
+            return [record.key for record in gone]
+
+    def page(self, after: bytes = b"", *, limit: int = 500) -> Page:
+        with self._lock:
+            self._begin("page")
+            live = sorted(key for key, one in self.records.items() if not one.ended)
+            keys = [key for key in live if key > after][:limit]
+            records = [self.records[key] for key in keys]
+            return Page(records=records, after=keys[-1] if len(keys) == limit else b"")
 
 
 class AwaitedStore:
@@ -132,6 +173,15 @@ class AwaitedStore:
 
     async def retire(self, key: SessionKey, *, ended: int, expires: int) -> bool:
         return self.model.retire(key, ended=ended, expires=expires)
+
+    async def by_user(self, user_id: str) -> Sequence[Record]:
+        return self.model.by_user(user_id)
+
+    async def cap(self, user_id: str, **given: Any) -> Sequence[SessionKey]:
+        return self.model.cap(user_id, **given)
+
+    async def page(self, after: bytes = b"", *, limit: int = 500) -> Page:
+        return self.model.page(after, limit=limit)
 
 
 def make_envelope(max_bytes: int = 1 << 20) -> Envelope:
@@ -158,11 +208,17 @@ class Server:
         self.engine = Engine(**given | settings)
 
     def request(
-        self, cookie: str | None = None, read: Callable[[str], Any] = tokens.parse
+        self,
+        cookie: str | None = None,
+        read: Callable[[str], Any] = tokens.parse,
+        client: str | None = None,
     ) -> StoredSession:
         """Return the session of a request that arrives now."""
         perform = functools.partial(run, self.store)
-        return StoredSession.of(Visit(self.engine, cookie, self.clock(), perform, read))
+        visit = Visit(self.engine, cookie, self.clock(), perform, read)
+        if client is not None:
+            visit.client = lambda: client
+        return StoredSession.of(visit)
 
     def with_signed(self, cookie: SignedCookie) -> StoredSession:
         """Return the session of a request that brings a signed cookie."""
@@ -200,6 +256,10 @@ class Server:
         """Return what is stored in a cookie's session, whatever its secret."""
         envelope = self.engine.envelope
         return envelope.mapping_of(envelope.open(self.record(cookie).data).text)
+
+    def notes(self, cookie: str) -> Notes:
+        """Return what the library keeps in a cookie's session, whatever its secret."""
+        return self.engine.envelope.open(self.record(cookie).data).notes
 
     def told(self) -> list[str]:
         """Return the names of the events, without those of loading."""
@@ -248,6 +308,21 @@ def write(**items: Any) -> View:
 def log_in(user: str = "ada") -> View:
     """Return a view that logs a user in as Flask-Login does, as far as the library looks."""
     return write(_user_id=user)
+
+
+def sign_in(user: Any = "ada", *methods: str, **items: Any) -> View:
+    """Return a view that logs a user in by some methods, and writes these items."""
+
+    def view(session: StoredSession) -> None:
+        session.log_in(user, methods)
+        session.update(items)
+
+    return view
+
+
+def reauthenticate(*methods: str) -> View:
+    """Return a view in which the user authenticates again."""
+    return lambda session: session.reauthenticated(methods)
 
 
 def pop(key: str) -> View:

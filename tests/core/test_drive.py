@@ -4,22 +4,40 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from stored_sessions import START, AwaitedStore, ModelStore, Server
 
-from holdfast import StoreUnavailable
-from holdfast.core.ops import Create, Load, Operation, Retire, Save, Touch
-from holdfast.core.store import AsyncStore, Store
+from holdfast import ConfigurationError, StoreUnavailable
+from holdfast.core.ops import (
+    Cap,
+    Create,
+    List,
+    Load,
+    OfUser,
+    Operation,
+    Retire,
+    Save,
+    Touch,
+)
+from holdfast.core.store import AsyncStore, ByUser, Cappable, Listable, Page, Store
 from holdfast.drive import arun, run
-from holdfast.testing import AsyncStoreContract, StoreContract, a_record
+from holdfast.testing import (
+    AsyncStoreContract,
+    ByUserContract,
+    CappableContract,
+    ListableContract,
+    StoreContract,
+    a_record,
+)
 from holdfast.testing.records import following
 
 Driver = Callable[[ModelStore, Generator[Operation, Any, Any]], Any]
 
 
-class TestModelStore(StoreContract):
+class TestModelStore(ByUserContract, CappableContract, ListableContract, StoreContract):
     """The store on which the engine is tested is one."""
 
     shared = False
@@ -29,7 +47,7 @@ class TestModelStore(StoreContract):
         return ModelStore()
 
 
-class TestAwaitedStore(AsyncStoreContract):
+class TestAwaitedStore(ByUserContract, CappableContract, ListableContract, AsyncStoreContract):
     """And so is the one that is awaited."""
 
     shared = False
@@ -82,6 +100,78 @@ def test_each_operation_is_performed_and_answered(drive):
     assert model.asked == ["load", "create", "create", "save", "touch", "load", "retire", "touch"]
     ended = model.records[record.key]
     assert (ended.ended, ended.expires) == (7, 8)
+
+
+def test_the_powers_are_asked(drive):
+    """What only some stores can is performed as the rest is, each argument in its place."""
+    model = ModelStore()
+    first, second = (a_record(user_id="ada") for _ in range(2))
+    first = replace(first, created=second.created - 1, seen=second.seen + 1)
+
+    def steps() -> Generator[Operation, Any, list[Any]]:
+        asked = [
+            Create(first),
+            Create(second),
+            OfUser("ada"),
+            OfUser("bob"),
+            List(),
+            List(max(first.key, second.key)),
+            Cap("ada", second.key, 1, False, 7, 8),  # noqa: FBT003  # as the engine asks it
+            OfUser("ada"),
+        ]
+        answers: list[Any] = []
+        for operation in asked:
+            answer = yield operation
+            answers.append(answer)
+        return answers
+
+    *_, hers, nobodys, everything, rest, capped, left = drive(model, steps())
+    assert hers == [first, second]
+    assert nobodys == []
+    by_key = sorted([first, second], key=lambda one: one.key)
+    assert everything == Page(records=by_key)
+    assert rest == Page(records=[])
+    assert capped == [first.key]
+    assert left == [second]
+    ended = model.records[first.key]
+    assert (ended.ended, ended.expires) == (7, 8)
+    assert model.asked == ["create"] * 2 + ["by_user"] * 2 + ["page"] * 2 + ["cap", "by_user"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "method"),
+    [
+        (OfUser("ada"), "by_user"),
+        (List(), "page"),
+        (Cap("ada", a_record().key, 1, True, 7, 8), "cap"),  # noqa: FBT003  # as above
+    ],
+    ids=["OfUser", "List", "Cap"],
+)
+@pytest.mark.parametrize("driver", [run, lambda *given: asyncio.run(arun(*given))])
+def test_a_power_that_a_store_has_not(operation, method, driver):
+    """What a store can't do is a wrong configuration; the message names the method and the store.
+
+    The engine is told first, as of every failure.
+    """
+
+    class Plain:
+        """A store without powers."""
+
+    told: list[Exception] = []
+
+    def steps() -> Generator[Operation, Any, None]:
+        try:
+            yield operation
+        except ConfigurationError as error:
+            told.append(error)
+            raise
+
+    store: Any = Plain()
+    with pytest.raises(ConfigurationError) as caught:
+        driver(store, steps())
+    said = f"this takes a store that has the method {method}, and Plain has not"
+    assert str(caught.value) == said
+    assert told == [caught.value]
 
 
 def test_what_asks_nothing_returns_at_once(drive):
@@ -174,3 +264,5 @@ def test_the_models_are_one_kind_of_store_each():
     """A store either blocks or is awaited."""
     assert isinstance(ModelStore(), Store)
     assert isinstance(AwaitedStore(), AsyncStore)
+    for store in (ModelStore(), AwaitedStore()):
+        assert all(isinstance(store, power) for power in (ByUser, Cappable, Listable))

@@ -6,19 +6,24 @@ import builtins
 import inspect
 import pickle
 import re
+from datetime import timedelta
 
 import pytest
 
 from holdfast import errors
 from holdfast.errors import (
     CookieTooLarge,
+    NotSignedIn,
+    ReauthenticationRequired,
     SessionConflict,
     SessionTooLarge,
     StoreUnavailable,
+    TooManySessions,
     UnstorableValue,
 )
 
 CLASSES = [value for value in vars(errors).values() if inspect.isclass(value)]
+MINUTE = timedelta(minutes=1)
 
 
 def drawn_tree() -> dict[str, tuple[str, str | None]]:
@@ -98,9 +103,35 @@ def test_a_conflict_tells_whose_and_how_often():
     assert str(error).endswith("nothing of this request was saved")
 
 
+def test_nobody_signed_in_names_what_signs_in():
+    """The error where nobody is signed in names what a first sign-in takes."""
+    assert str(NotSignedIn()) == "nobody is signed in to this session; log_in() is for that"
+
+
+def test_a_page_for_the_lately_authenticated_tells_what_it_takes():
+    """The error of a sensitive page has the user, how lately, and by which methods."""
+    error = ReauthenticationRequired("ada", MINUTE, frozenset({"totp", "password"}))
+    assert (error.user_id, error.within) == ("ada", MINUTE)
+    assert error.methods == {"password", "totp"}
+    said = "this takes a user who authenticated by password, totp within the last 0:01:00"
+    assert str(error) == said
+    error = ReauthenticationRequired(None, MINUTE, frozenset())
+    assert str(error) == "this takes a user who authenticated within the last 0:01:00"
+
+
+def test_too_many_sessions_tell_whose_and_how_many():
+    """The error beyond the cap has the user and the cap; its message does not name the user."""
+    error = TooManySessions("ada", 3)
+    assert (error.user_id, error.limit) == ("ada", 3)
+    assert str(error).startswith("this user has 3 sessions already")
+
+
 @pytest.mark.parametrize(
     "error",
     [
+        NotSignedIn(),
+        ReauthenticationRequired("ada", MINUTE, frozenset({"totp"})),
+        TooManySessions("ada", 3),
         UnstorableValue("cart.items[3]", "it is a set"),
         CookieTooLarge("session", 4200, 4096, (("cart", 3120),)),
         SessionTooLarge(2000, 1000, (("cart", 1990),)),

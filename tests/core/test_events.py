@@ -31,8 +31,22 @@ def test_every_event_is_logged_at_a_level_of_its_own(name, caplog):
     (record,) = caplog.records
     assert record.name == "holdfast.sessions"
     assert record.getMessage() == f"session 0123456789abcdef: {name} (late)"
-    levels = {"loaded": 10, "merged": 10, "dropped": 30, "store_unavailable": 40}
+    levels = {
+        "loaded": 10,
+        "merged": 10,
+        "dropped": 30,
+        "token_reused": 30,
+        "store_unavailable": 40,
+    }
     assert record.levelno == levels.get(name, 20)
+
+
+@pytest.mark.parametrize("name", ["refused", "ended"])
+def test_what_nobody_could_read_is_a_warning(name, caplog):
+    """That a session can't be read is a warning: somebody is logged out whom nobody meant to."""
+    log_event(Event(name, "00ff", "unreadable: ValueError"))
+    log_event(Event(name, "00ff", "late"))
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
 def test_an_event_of_no_session_is_logged():

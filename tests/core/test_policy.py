@@ -4,13 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
-from values import examples
 
-from holdfast import ConfigurationError, OnLargeCookie, OnOutage, Policy
-from holdfast.core.terms import Terms
+from holdfast import (
+    BeyondMax,
+    ClientNote,
+    ConfigurationError,
+    CookiePolicy,
+    OnIdle,
+    OnLargeCookie,
+    OnOutage,
+    Policy,
+)
+
+SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+def refused(**stated: Any) -> str:
+    """Return what is said of a policy that is refused."""
+    with pytest.raises(ConfigurationError) as caught:
+        Policy(**stated)
+    return str(caught.value)
 
 
 def test_the_default_is_what_flask_does():
@@ -20,63 +38,185 @@ def test_the_default_is_what_flask_does():
     assert Policy().on_large_cookie is OnLargeCookie.WARN
     assert Policy().on_outage is OnOutage.FAIL
     assert Policy().in_flight == timedelta(seconds=10)
+    assert Policy().needs_store == ()
 
 
-@pytest.mark.parametrize("wrong", [0, -1, 1.0, "1", None, True])
-def test_a_bound_must_be_a_positive_whole_number(wrong):
+def test_nothing_is_stated_by_default():
+    """Neither limits, nor a cap, nor a note of the client, nor anything of the cookie."""
+    policy = Policy()
+    for name in ("idle", "absolute", "touch_every", "renew_every", "grace", "max_per_user"):
+        assert getattr(policy, name) is None
+    assert (policy.on_idle, policy.beyond_max) == (OnIdle.END, BeyondMax.END_OLDEST)
+    assert (policy.client, policy.no_store) == (ClientNote.NONE, False)
+    assert (policy.clear_site_data, policy.cookie) == ((), CookiePolicy())
+
+
+# Of wrong types
+
+
+@pytest.mark.parametrize("name", ["max_bytes", "max_per_user"])
+@pytest.mark.parametrize("wrong", [0, -1, 1.0, "1", True, (1 << 30) + 1, 10**30])
+def test_a_bound_must_be_a_positive_whole_number(name, wrong):
     """A bound that is no positive whole number is refused, with a message that shows it."""
-    with pytest.raises(ConfigurationError) as caught:
-        Policy(max_bytes=wrong)
-    assert str(caught.value) == f"max_bytes must be a positive number of bytes, not {wrong!r}"
+    said = refused(**{name: wrong})
+    assert said == f"{name} must be a whole number from 1 to 1073741824, not {wrong!r}"
 
 
-def test_one_byte_is_a_bound():
-    """The smallest bound is one byte."""
+def test_the_smallest_bounds():
+    """The smallest bound is one byte, the smallest cap one session; there is no cap without one."""
     assert Policy(max_bytes=1).max_bytes == 1
+    assert Policy(max_per_user=1).max_per_user == 1
+    assert Policy(max_per_user=None).max_per_user is None
+    assert Policy(max_bytes=1 << 30, max_per_user=1 << 30).max_bytes == 1 << 30
+    assert refused(max_bytes=None).endswith("not None")
 
 
-@pytest.mark.parametrize("wrong", ["warn", "refuse", None, True])
-def test_large_cookies_take_a_member_of_the_enum(wrong):
-    """What happens to large cookies is no string; the message names the two choices."""
-    with pytest.raises(ConfigurationError) as caught:
-        Policy(on_large_cookie=wrong)
-    message = str(caught.value)
-    assert "OnLargeCookie.WARN or OnLargeCookie.REFUSE" in message
-    assert message.endswith(f"not {wrong!r}")
+@pytest.mark.parametrize(
+    ("name", "choices"),
+    [
+        ("on_large_cookie", "OnLargeCookie.WARN or OnLargeCookie.REFUSE"),
+        ("on_outage", "OnOutage.FAIL or OnOutage.EMPTY"),
+        ("on_idle", "OnIdle.END or OnIdle.REAUTHENTICATE"),
+        ("beyond_max", "BeyondMax.END_OLDEST or BeyondMax.END_LEAST_ACTIVE"),
+        ("client", "ClientNote.USER_AGENT or ClientNote.WITH_SHORT_ADDRESS"),
+    ],
+)
+@pytest.mark.parametrize("wrong", ["end", "warn", None, True, "user_agent"])
+def test_choices_take_a_member_of_their_enum(name, choices, wrong):
+    """A choice is no string, nor a member of another enum; the message names the choices."""
+    assert choices in refused(**{name: wrong})
+    assert refused(**{name: wrong}).endswith(f"not {wrong!r}")
+    other = OnIdle.END if name != "on_idle" else OnOutage.FAIL
+    assert choices in refused(**{name: other})
 
 
-@pytest.mark.parametrize("wrong", ["fail", "empty", None, False, OnLargeCookie.WARN])
-def test_outages_take_a_member_of_the_enum(wrong):
-    """What happens during an outage is no string; the message names the two choices."""
-    with pytest.raises(ConfigurationError) as caught:
-        Policy(on_outage=wrong)
-    message = str(caught.value)
-    assert "OnOutage.FAIL or OnOutage.EMPTY" in message
-    assert message.endswith(f"not {wrong!r}")
+@pytest.mark.parametrize(
+    "name", ["idle", "absolute", "touch_every", "renew_every", "grace", "in_flight"]
+)
+@pytest.mark.parametrize("wrong", [60, 60.0, "60", -SECOND, 0 * SECOND, 0.999 * SECOND])
+def test_durations_are_timedeltas_of_at_least_a_second(name, wrong):
+    """A duration is a timedelta, not a number of whatever unit, and at least a second."""
+    said = refused(**{name: wrong})
+    assert said == f"{name} must be a timedelta of at least a second, not {wrong!r}"
 
 
-@pytest.mark.parametrize("wrong", [10, 10.0, "10", None])
-def test_flights_take_a_timedelta(wrong):
-    """How long a request may take is a timedelta, not a number of whatever unit."""
-    with pytest.raises(ConfigurationError) as caught:
-        Policy(in_flight=wrong)
-    assert str(caught.value) == f"in_flight must be a timedelta, not {type(wrong).__name__}"
+def test_a_flight_is_always_stated():
+    """How long a request may take has no "not stated"."""
+    assert refused(in_flight=None).endswith("not None")
 
 
-@pytest.mark.parametrize("wrong", [-1, 0, 0.999, 60, 61])
-def test_a_flight_is_shorter_than_a_tombstone(wrong):
-    """Flights of less than a second, or longer than ended sessions are remembered, are refused."""
-    with pytest.raises(ConfigurationError) as caught:
-        Policy(in_flight=timedelta(seconds=wrong))
-    message = str(caught.value)
-    assert "at least 1 second and less than 60" in message
-    assert message.endswith(str(timedelta(seconds=wrong)))
+@pytest.mark.parametrize("wrong", [None, "__Host-session", {"name": "sid"}])
+def test_what_is_stated_of_the_cookie_is_a_cookie_policy(wrong):
+    """The cookie takes a CookiePolicy, and no name or mapping in its place."""
+    assert refused(cookie=wrong) == f"cookie must be a CookiePolicy, not {wrong!r}"
+
+
+@pytest.mark.parametrize(
+    "wrong", ["cache", ["cache"], ("cache", "Storage"), ("",), ('"cache"',), None, (["cache"],)]
+)
+def test_what_browsers_can_clear(wrong):
+    """What is to be forgotten at logout is a tuple of what Clear-Site-Data knows."""
+    said = refused(clear_site_data=wrong)
+    assert "some of *, cache, cookies, executionContexts, storage, not " in said
+    assert said.endswith(repr(wrong))
+
+
+def test_all_that_browsers_can_clear():
+    """Each thing that Clear-Site-Data knows can be stated, and all at once."""
+    for known in ("*", "cache", "cookies", "storage", "executionContexts"):
+        assert Policy(clear_site_data=(known,)).clear_site_data == (known,)
+    assert Policy(clear_site_data=("cache", "storage")).clear_site_data == ("cache", "storage")
+
+
+@pytest.mark.parametrize("wrong", ["no", 1, None])
+def test_no_store_is_a_bool(wrong):
+    """``no_store`` is True or False: "no" would be true."""
+    assert refused(no_store=wrong).endswith(f"not {wrong!r}")
+
+
+# What can't be together
+
+
+@pytest.mark.parametrize("name", ["idle", "absolute"])
+def test_no_lifetime_is_longer_than_browsers_keep_a_cookie(name):
+    """Trap 14: 400 days are the longest that anything may live, to the second."""
+    longest = timedelta(days=400)
+    assert getattr(Policy(**{name: longest}), name) == longest
+    said = refused(**{name: longest + SECOND})
+    assert said.startswith(f"{name} is 400 days, 0:00:01, ")
+    assert "400 days" in said.partition(",")[2]
+
+
+@pytest.mark.parametrize("seconds", [60, 61, 3600])
+def test_a_flight_is_shorter_than_a_tombstone(seconds):
+    """Flights that are longer than ended sessions are remembered are refused."""
+    said = refused(in_flight=seconds * SECOND)
+    assert said.startswith("in_flight must be less than 60 seconds")
+    assert said.endswith(str(seconds * SECOND))
 
 
 @pytest.mark.parametrize("seconds", [1, 59.999])
 def test_the_bounds_of_a_flight(seconds):
     """One second is a flight, and so is all that is shorter than a tombstone's minute."""
     assert Policy(in_flight=timedelta(seconds=seconds)).in_flight.total_seconds() == seconds
+
+
+def test_idle_is_no_longer_than_absolute():
+    """An idle time that could end no session is refused; one that is as long is not."""
+    said = refused(idle=DAY + SECOND, absolute=DAY)
+    assert said.startswith("idle (1 day, 0:00:01) is longer than absolute (1 day, 0:00:00)")
+    assert Policy(idle=DAY, absolute=DAY).idle == DAY
+
+
+@pytest.mark.parametrize(
+    "stated", [{}, {"idle": HOUR}, {"absolute": DAY}, {"idle": DAY, "absolute": DAY}]
+)
+def test_there_must_be_a_time_to_authenticate_again_in(stated):
+    """Where a user may authenticate again there is an idle time, and a longer absolute one."""
+    said = refused(on_idle=OnIdle.REAUTHENTICATE, **stated)
+    assert "needs an idle time and a longer absolute one" in said
+    policy = Policy(on_idle=OnIdle.REAUTHENTICATE, idle=HOUR, absolute=HOUR + SECOND)
+    assert policy.on_idle is OnIdle.REAUTHENTICATE
+
+
+def test_activity_is_noted_before_it_is_too_late():
+    """Activity that is noted no sooner than the session ends is refused."""
+    said = refused(idle=HOUR, touch_every=HOUR)
+    assert said.startswith("touch_every (1:00:00) must be less than idle (1:00:00)")
+    assert Policy(idle=HOUR, touch_every=HOUR - SECOND).touch_every == HOUR - SECOND
+    assert Policy(touch_every=DAY).touch_every == DAY
+
+
+def test_a_grace_covers_half_a_flight():
+    """A grace that a request's way out could outlast is refused."""
+    assert Policy(grace=5 * SECOND).grace == 5 * SECOND
+    said = refused(grace=4 * SECOND)
+    assert said.startswith("grace (0:00:04) must be at least half of in_flight (0:00:10)")
+    assert refused(grace=5 * SECOND, in_flight=11 * SECOND).startswith("grace (0:00:05)")
+
+
+@pytest.mark.parametrize(
+    ("stated", "longest"),
+    [({}, 10), ({"in_flight": 20}, 20), ({"grace": 30}, 30), ({"grace": 5}, 10)],
+)
+def test_a_token_lives_longer_than_a_flight_and_a_grace(stated, longest):
+    """Renewing so often that tokens die before they were used is refused."""
+    durations = {name: seconds * SECOND for name, seconds in stated.items()}
+    said = refused(renew_every=longest * SECOND, **durations)
+    assert said.startswith(f"renew_every ({longest * SECOND}) must be longer than in_flight")
+    assert Policy(renew_every=(longest + 1) * SECOND, **durations).renew_every is not None
+
+
+def test_a_token_lives_longer_than_the_grace_that_is_not_stated():
+    """The grace that counts is the one in force, stated or not."""
+    assert "0:00:10" in refused(renew_every=10 * SECOND, in_flight=SECOND)
+    policy = Policy(renew_every=11 * SECOND, in_flight=SECOND)
+    terms = policy.terms(idle=100, touched=True)
+    assert terms.renew_every is not None
+    assert terms.renew_every > terms.grace
+
+
+# As a value
 
 
 def test_a_policy_is_frozen():
@@ -86,6 +226,7 @@ def test_a_policy_is_frozen():
         policy.max_bytes = 6
     assert hash(policy) == hash(Policy(max_bytes=5, on_large_cookie=OnLargeCookie.REFUSE))
     assert policy != Policy(max_bytes=6, on_large_cookie=OnLargeCookie.REFUSE)
+    assert Policy(cookie=CookiePolicy(name="a")) != Policy(cookie=CookiePolicy(name="b"))
 
 
 def test_settings_are_given_by_name():
@@ -94,59 +235,51 @@ def test_settings_are_given_by_name():
         Policy(5)
 
 
-def test_the_terms_of_stored_sessions():
-    """Unless told, sessions have no absolute deadline and are neither touched nor renewed.
-
-    Tombstones outlast requests in flight, and a grace is at least half of the longest flight.
-    """
-    terms = Terms(idle=100)
-    assert (terms.absolute, terms.touch_every, terms.renew_every) == (None, None, None)
-    assert (terms.grace, terms.in_flight, terms.tombstone) == (10, 10, 60)
-    assert terms.tombstone > terms.in_flight
-    assert terms.grace >= terms.in_flight / 2
-    with pytest.raises(TypeError):
-        Terms(100)
+def test_another_policy_is_made_of_one_and_checked_as_any():
+    """``dataclasses.replace`` makes another policy, and refuses what can't be."""
+    policy = dataclasses.replace(Policy.secure(), idle=HOUR)
+    assert (policy.idle, policy.absolute) == (HOUR, 90 * DAY)
+    with pytest.raises(ConfigurationError, match="longer than absolute"):
+        dataclasses.replace(Policy.secure(), idle=91 * DAY)
 
 
-def test_a_session_is_over_when_idle_or_too_old():
-    """A session is over so long after its last activity, and so long after its beginning."""
-    terms = Terms(idle=100, absolute=250)
-    assert terms.expires(created=1000, now=1000) == 1100
-    assert terms.expires(created=1000, now=1149) == 1249
-    assert terms.expires(created=1000, now=1150) == 1250
-    assert terms.expires(created=1000, now=1240) == 1250
-    assert Terms(idle=100).expires(created=1000, now=9000) == 9100
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"idle": HOUR},
+        {"absolute": DAY},
+        {"touch_every": SECOND},
+        {"renew_every": HOUR},
+        {"grace": HOUR},
+        {"in_flight": 11 * SECOND},
+        {"max_per_user": 1},
+        {"beyond_max": BeyondMax.END_LEAST_ACTIVE},
+        {"client": ClientNote.USER_AGENT},
+        {"on_outage": OnOutage.EMPTY},
+        {"clear_site_data": ("cache",)},
+    ],
+    ids=lambda stated: next(iter(stated)),
+)
+def test_what_only_a_stored_session_can_have(stated):
+    """What takes a record, or a store, is told by name."""
+    assert Policy(**stated).needs_store == tuple(stated)
 
 
-@examples(100)
-@given(st.integers(1, 1000), st.integers(1, 1000), st.integers(0, 1000), st.integers(0, 100))
-def test_activity_never_shortens_a_session(idle, absolute, since, more):
-    """Trap 25: deadlines are whole seconds, and later activity never brings them nearer."""
-    terms = Terms(idle=idle, absolute=absolute)
-    first, second = terms.expires(5, 5 + since), terms.expires(5, 5 + since + more)
-    assert type(first) is int
-    assert first <= second <= 5 + absolute
+def test_what_a_signed_cookie_can_have():
+    """What concerns the cookie and its contents takes no store, nor does developing."""
+    policy = Policy(
+        max_bytes=5,
+        on_large_cookie=OnLargeCookie.REFUSE,
+        no_store=True,
+        cookie=CookiePolicy(name="__Host-session", secure=True, path="/", persistent=True),
+    )
+    assert policy.needs_store == ()
+    assert policy.for_development().needs_store == ()
 
 
-@pytest.mark.parametrize(("age", "due"), [(0, False), (59, False), (60, True), (61, True)])
-def test_activity_is_noted_when_the_last_note_is_old(age, due):
-    """Touch is due when the last one is so old, or never."""
-    assert Terms(idle=3600, touch_every=60).is_touch_due(1000, 1000 + age) is due
-    assert not Terms(idle=3600).is_touch_due(1000, 1000 + age)
-
-
-@pytest.mark.parametrize(("age", "due"), [(0, False), (99, False), (100, True), (101, True)])
-def test_a_secret_is_replaced_when_it_is_old(age, due):
-    """A renewal is due when the secret is so old, or never."""
-    assert Terms(idle=3600, renew_every=100).is_renewal_due(1000, 1000 + age) is due
-    assert not Terms(idle=3600).is_renewal_due(1000, 1000 + age)
-
-
-def test_what_a_policy_comes_to():
-    """Activity is noted each minute or tenth of the lifetime; grace covers a request's way back."""
-    terms = Policy(in_flight=timedelta(seconds=50)).terms(idle=3600, touched=True)
-    assert (terms.idle, terms.in_flight, terms.grace, terms.touch_every) == (3600, 50, 25, 60)
-    terms = Policy().terms(idle=100, touched=True)
-    assert (terms.in_flight, terms.grace, terms.touch_every) == (10, 10, 10)
-    assert Policy().terms(idle=1, touched=True).touch_every == 1
-    assert Policy().terms(idle=3600, touched=False).touch_every is None
+def test_all_that_takes_a_store_is_told_in_one():
+    """Several are told together, in the order in which they are documented."""
+    policy = Policy(
+        idle=HOUR, absolute=DAY, on_idle=OnIdle.REAUTHENTICATE, max_per_user=1, no_store=True
+    )
+    assert policy.needs_store == ("idle", "absolute", "on_idle", "max_per_user")

@@ -11,8 +11,8 @@ from stored_sessions import NOTHING, START, Server
 from values import examples
 
 from holdfast.core import stored
-from holdfast.core.terms import Terms
 from holdfast.core.stored_session import StoredSession
+from holdfast.core.terms import Terms
 from holdfast.core.token import parse
 
 USES: dict[str, Callable[[StoredSession], Any]] = {

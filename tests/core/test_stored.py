@@ -31,9 +31,9 @@ from stored_sessions import (
 
 from holdfast import SessionConflict
 from holdfast.core.events import Event
-from holdfast.core.terms import Terms
 from holdfast.core.stored import ATTEMPTS
 from holdfast.core.stored_session import StoredSession
+from holdfast.core.terms import Terms
 from holdfast.core.token import mint, renew
 from holdfast.core.verdict import Verdict
 from holdfast.testing.seams import ScriptedTokens

@@ -20,8 +20,8 @@ from holdfast.core.opening import judged
 from holdfast.core.session import Session
 from holdfast.core.stored import Outcome
 from holdfast.core.stored_session import StoredSession
-from holdfast.core.visit import Visit
 from holdfast.core.token import parse
+from holdfast.core.visit import Visit
 
 CONTENTS: dict[str, Any] = {"a": 1, "list": [1]}
 

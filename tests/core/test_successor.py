@@ -235,13 +235,23 @@ def test_a_new_permanence_by_the_previous_secret_sets_no_cookie_yet():
     assert not server.request(old).permanent
 
 
-def test_what_a_record_says_of_the_device_stays():
-    """What is known of the device is kept by every save, and by a new secret too."""
-    server = Server()
-    cookie = server.stored(a=1)
-    record = server.record(cookie)
-    server.store.records[record.key] = replace(record, client="Firefox on Linux")
-    server.visit(cookie, write(b=2))
-    server.visit(cookie, regenerate)
-    assert server.record(cookie).client == "Firefox on Linux"
-    assert server.record(cookie).version == 3
+def test_what_a_record_says_of_the_device_is_renewed_with_the_secret():
+    """What is known of the device is that of the request that got the secret.
+
+    Other saves keep it; a renewal and a login note it anew, since browsers change their names.
+    """
+    server, _ = renewing()
+    session = server.request(client="Firefox 1")
+    session["a"] = 1
+    cookie = server.commit(session).token
+    assert server.record(cookie).client == "Firefox 1"
+    for view, noted in ((write(b=2), "Firefox 1"), (len, "Firefox 1"), (regenerate, "Firefox 2")):
+        session = server.request(cookie, client="Firefox 2")
+        view(session)
+        cookie = server.commit(session).token or cookie
+        assert server.record(cookie).client == noted
+    server.clock.advance(100)
+    session = server.request(cookie, client="Firefox 3")
+    assert len(session)
+    cookie = server.commit(session).token
+    assert server.record(cookie).client == "Firefox 3"

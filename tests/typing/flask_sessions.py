@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, assert_type
 
 import flask
@@ -21,8 +21,15 @@ from holdfast.flask import (
     SessionMixin,
     StoredSession,
     TaggedJSONSerializer,
+    UserSession,
+    end_all,
+    end_others,
+    end_session,
+    end_user,
+    require_fresh,
     session,
     session_json_serializer,
+    sessions_of,
 )
 
 app = Flask(__name__)
@@ -90,6 +97,54 @@ def using() -> None:
     del as_dict, as_mapping, as_mutable, as_mixin
 
 
+def signing_in() -> None:
+    """Log in and out, and ask when and how a user authenticated."""
+    assert_type(session.lifetime, timedelta | None)
+    assert_type(session.is_activity, bool)
+    assert_type(session.needs_reauthentication, bool)
+    assert_type(session.withheld_user_id, str | None)
+    assert_type(session.authenticated_at, datetime | None)
+    assert_type(session.methods, frozenset[str])
+    assert_type(session.is_fresh(timedelta(minutes=5), methods=("totp",)), bool)
+    session.log_in("ada", methods=("password",), refuse_beyond_max=True)
+    session.log_in(7)
+    session.reauthenticated(methods={"totp"})
+    session.log_out()
+    session.lifetime = timedelta(days=30)
+    session.lifetime = None
+    session.is_activity = False
+    session.log_in(None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    session.lifetime = 3600  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+    session.is_fresh(300)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def devices() -> None:
+    """List a user's sessions and end them."""
+    assert_type(sessions_of("ada"), list[UserSession])
+    assert_type(end_session("ada", sessions_of(7)[0].handle), bool)
+    assert_type(end_others(), int)
+    assert_type(end_user(7), int)
+    assert_type(end_all(), int)
+    for each in sessions_of("ada"):
+        assert_type(each.handle, str)
+        assert_type(each.created, datetime)
+        assert_type(each.last_seen, datetime)
+        assert_type(each.is_current, bool)
+        assert_type(each.client.description, str)
+        assert_type(each.client.address, str)
+        each.handle = ""  # type: ignore[misc]  # frozen  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@require_fresh(within=timedelta(minutes=5), methods=("totp",))
+def delete(name: str, *, force: bool = False) -> int:
+    """Be a page for who authenticated lately; it keeps its type."""
+    return len(name) + force
+
+
+assert_type(delete("ada", force=True), int)
+delete(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
 def making() -> None:
     """Sessions are made from mappings, pairs or nothing."""
     assert_type(SecureCookieSession(), SecureCookieSession)
@@ -103,7 +158,7 @@ def making() -> None:
 # Subclasses
 
 
-class UserSession(SecureCookieSession):
+class OwnUserSession(SecureCookieSession):
     """A session with a property of the application's own."""
 
     @property
@@ -121,7 +176,7 @@ class Overriding(SecureCookieSessionInterface):
 
     salt = "another"
     key_derivation = "concat"
-    session_class = UserSession
+    session_class = OwnUserSession
     serializer = TaggedJSONSerializer()
 
     def get_cookie_name(self, app: Flask) -> str:
