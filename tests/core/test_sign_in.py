@@ -747,3 +747,41 @@ def test_logging_in_and_out_in_one_request(server):
     assert nobody(session)
     assert server.commit(session) == NOTHING
     assert server.live() == 0
+
+
+def test_another_user_sees_nothing_of_the_one_before(server):
+    """From log_in() on the request sees nothing of another user's, and goes on with its own."""
+    cookie = server.visit(None, sign_in("ada", cart=["hers"], theme="dark")).token
+    session = server.request(cookie)
+    session.apply("n", lambda n: n + 1, 0)
+    session["next"] = "/"
+    session.log_in("bob")
+    assert session.copy() == {"n": 1, "next": "/", "_user_id": "bob"}
+    session.setdefault("cart", []).append("his")
+    assert is_set(outcome := server.commit(session))
+    stored = {"n": 1, "next": "/", "_user_id": "bob", "cart": ["his"]}
+    assert server.contents(outcome.token) == stored
+
+
+def test_a_reauthentication_that_is_dropped_is_told(server):
+    """Of two that authenticate again at once, the one that is not noted is told of."""
+    cookie = server.visit(None, sign_in("ada", "password")).token
+    first, second = server.request(cookie), server.request(cookie)
+    first.reauthenticated(["password"])
+    second.reauthenticated(["totp"])
+    server.forget()
+    assert is_set(server.commit(first))
+    server.forget()
+    assert server.commit(second) == NOTHING
+    assert server.told() == ["dropped"]
+
+
+def test_all_methods_in_two_steps(server):
+    """Authenticating by all methods of the login counts as a login, in one step or in two."""
+    cookie = signed_in(server, "password", "totp")
+    created = server.record(cookie).created
+    server.clock.advance(5)
+    session = server.request(cookie)
+    session.reauthenticated(["password"])
+    session.reauthenticated(["totp"])
+    assert server.record(server.commit(session).token).created == server.clock() > created

@@ -36,7 +36,7 @@ from stored_sessions import (
 )
 from values import CONTENTS, exact, examples
 
-from holdfast import NotSignedIn
+from holdfast import NotSignedIn, UnstorableValue
 from holdfast.core.events import Event
 from holdfast.core.stored_session import StoredSession
 from holdfast.core.terms import Terms
@@ -912,3 +912,28 @@ def test_what_was_set_aside_and_cannot_be_read(aside):
     assert server.commit(session) == NOTHING
     assert server.record(cookie) == record
     assert server.told() == ["refused", "dropped"]
+
+
+def test_what_was_set_aside_and_is_too_much():
+    """What would make the contents too large to be saved is left out, and they open."""
+    server, cookie = idle("password")
+    server.engine.envelope.max_bytes = 200
+    server.visit(cookie, write(junk="x" * 180))
+    session = server.request(cookie)
+    assert session["junk"]
+    session.reauthenticated(["password"])
+    assert session.copy() == HIDDEN
+    opened = server.commit(session).token
+    assert server.contents(opened) == HIDDEN
+
+
+def test_what_was_set_aside_and_cannot_be_stored():
+    """What can't be stored is told of when it is to be, as ever."""
+    server, cookie = idle("password")
+    session = server.request(cookie)
+    session["tags"] = {"hot"}
+    session.reauthenticated(["password"])
+    with pytest.raises(UnstorableValue, match="tags"):
+        server.commit(session)
+    del session["tags"]
+    assert server.contents(server.commit(session).token) == HIDDEN

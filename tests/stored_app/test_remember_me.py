@@ -73,17 +73,12 @@ def test_whether_the_cookie_outlives_the_browser(watched, stated, permanent, exp
     assert expiry_of(response) == (60 if expires else None)
 
 
-@pytest.mark.parametrize(("stated", "permanent", "expires"), PERSISTENCE)
-def test_whether_a_signed_cookie_does(stated, permanent, expires):
-    """So it is for sessions in signed cookies, whose lifetime is Flask's."""
+@pytest.mark.parametrize("stated", [True, False])
+def test_a_signed_cookie_says_itself(stated):
+    """A session in a signed cookie holds whether it is permanent, and no policy says otherwise."""
     app = make_app(SECRET_KEY=SECRET)
-    Holdfast(app, policy=Policy(cookie=CookiePolicy(persistent=stated)))
-
-    def write():
-        session.permanent = permanent
-        session["a"] = 1
-
-    assert expiry_of(Browser(app).visit(write)) == (31 if expires else None)
+    with pytest.raises(ConfigurationError, match=r"cookie\.persistent"):
+        Holdfast(app, policy=Policy(cookie=CookiePolicy(persistent=stated)))
 
 
 def test_persistence_alone_hides_no_cookie(watched):

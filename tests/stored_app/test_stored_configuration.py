@@ -238,6 +238,18 @@ def test_no_message_has_the_password(bare, url):
     assert "WORD" not in str(refused.value)
 
 
+def test_the_order_of_user_keys_counts(bare):
+    """The keys of users are in an order, of which a set has none; one named twice counts once."""
+    bare.config["SESSION_USER_KEYS"] = {"uid", "_user_id"}
+    with pytest.raises(ConfigurationError, match="SESSION_USER_KEYS must be a list, not a set"):
+        Holdfast(bare, store="memory://")
+    bare.config["SESSION_USER_KEYS"] = ["uid", "uid"]
+    Holdfast(bare, store="memory://")
+    browser = Browser(bare)
+    browser.visit(lambda: session.log_in("ada"))
+    assert browser.contents() == {"uid": "ada"}
+
+
 @pytest.mark.parametrize("name", ["SESSION_USER_KEYS", "SESSION_TRANSIENT_KEYS"])
 @pytest.mark.parametrize("keys", ["user_id", [1], ["user_id", None], b"user_id", None, 7, True])
 def test_wrong_keys_are_refused(bare, name, keys):

@@ -62,14 +62,16 @@ def read(engine: Engine, record: Record) -> tuple[Letter, dict[str, Any], dict[s
 def whole(
     engine: Engine, letter: Letter, contents: dict[str, Any], aside: dict[str, Any]
 ) -> tuple[Letter, dict[str, Any]]:
-    """Return what is held by who may see all of it."""
+    """Return what is held by who may see all of it.
+
+    What was set aside replaces nothing, and is left out where both together are too large, or
+    whoever sits at the machine could keep the contents from being saved ever again.
+    """
     if not aside:
         return letter, contents
-    contents = joined(aside, contents)
+    envelope, joined = engine.envelope, {**aside, **contents}
+    text = envelope.snapshot(joined)
+    if text is not None and len(text) > envelope.max_bytes:
+        joined, text = contents, letter.text
     notes = msgspec.structs.replace(letter.notes, aside="")
-    return Letter(notes, engine.envelope.encode(contents)), contents
-
-
-def joined(aside: dict[str, Any], contents: dict[str, Any]) -> dict[str, Any]:
-    """Return contents with what was set aside, which replaces nothing of them."""
-    return {**aside, **contents} if aside else contents
+    return Letter(notes, letter.text if text is None else text), joined

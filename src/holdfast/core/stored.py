@@ -244,7 +244,8 @@ class Engine:
             return (yield from self._create(session, change.own(self.users), change, now))
         token = presented.token if isinstance(presented, SignedCookie) else presented
         session.settle(Opened(Verdict.LATE, token), {})  # a second commit must find nothing
-        if change.wrote and (change.contents or not change.cleared):
+        lost = change.wrote and (change.contents or not change.cleared)
+        if lost or change.asked.sign_in is not None:
             self.tell("dropped", "" if presented is None else presented.handle, why)
         return DELETE if ended else NOTHING
 

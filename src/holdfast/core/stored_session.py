@@ -13,7 +13,7 @@ from uuid import UUID
 
 from holdfast.core import loading
 from holdfast.core.cap import has_room
-from holdfast.core.opening import joined
+from holdfast.core.opening import whole
 from holdfast.core.policy import LONGEST
 from holdfast.core.stored_mapping import SignIn, StoredMapping
 from holdfast.core.users import NO_USER_ID, confirm, is_remembered, text_of
@@ -177,6 +177,8 @@ class StoredSession(StoredMapping):
             own = None if record is None else record.key
             if not visit.perform(has_room(visit.engine, text, limit, own, visit.arrived)):
                 raise TooManySessions(text, limit)
+        if self.user_id not in {None, text}:
+            self._leave_behind()
         self[keys[0]] = user_id
         for other in keys[1:]:
             self.pop(other, None)
@@ -209,10 +211,11 @@ class StoredSession(StoredMapping):
         user, known = self.user_id or "", self._open().letter.notes.methods.keys()
         before = self._asked.sign_in
         if before is None or before.user != user:
-            begins = bool(known) and used >= known
-            before = SignIn(user, frozenset(), is_login=False, begins=begins)
+            before = SignIn(user, frozenset(), is_login=False, begins=False)
+        used |= before.methods
+        begins = before.begins or (bool(known) and used >= known)
         confirm(self)
-        self._asked = self._asked._replace(sign_in=before._replace(methods=used | before.methods))
+        self._asked = self._asked._replace(sign_in=before._replace(methods=used, begins=begins))
 
     @property
     def needs_reauthentication(self) -> bool:
@@ -277,13 +280,21 @@ class StoredSession(StoredMapping):
             times |= dict.fromkeys({"", *sign_in.methods}, now)
         return times if times.get("") else {}
 
+    def _leave_behind(self) -> None:
+        """Forget another user's contents: all but what this request wrote."""
+        own = {*self._assigned, *(key for key, _, _ in self._applied)}
+        kept = {key: item for key, item in self._raw().items() if key in own}
+        self._replace_contents(kept)
+
     def _release(self) -> None:
         """Put what was withheld in the place of what was set aside, which joins it."""
         visit, opened = self._in_request(), self._open()
-        contents = visit.engine.envelope.mapping_of(opened.letter.text)
-        user = visit.engine.users.of(contents)
+        engine = visit.engine
+        contents = engine.envelope.mapping_of(opened.letter.text)
+        user = engine.users.of(contents)
+        _, together = whole(engine, opened.letter, contents, self._raw())
         with loading.lock():
-            self._replace_contents(joined(self._raw(), contents))
+            self._replace_contents(together)
             self._loaded, self._snapshot = opened.letter.text, None
             self._opened = replace(opened, contents=contents, user=user, withheld=False)
         self._assigned, self._applied = set(self._assigned) - contents.keys(), ()

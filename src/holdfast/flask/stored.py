@@ -6,7 +6,7 @@ import inspect
 import secrets
 import time
 import warnings
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Set as AbstractSet
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from functools import partial
@@ -211,6 +211,9 @@ class StoredSessionInterface(SessionInterface):
             msg = f"PERMANENT_SESSION_LIFETIME must be at least a second, not {idle} seconds"
             raise ConfigurationError(msg)
         user_keys = _keys(app, "SESSION_USER_KEYS", ("_user_id", "user_id"))
+        if len(user_keys) > 1 and isinstance(app.config.get("SESSION_USER_KEYS"), AbstractSet):
+            msg = "SESSION_USER_KEYS must be a list, not a set: the first of them counts"
+            raise ConfigurationError(msg)
         transient = _keys(app, "SESSION_TRANSIENT_KEYS", ("_remember", "_remember_seconds"))
         if both := set(user_keys) & set(transient):
             msg = (
@@ -304,4 +307,4 @@ def _keys(app: Flask, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
     if not all(isinstance(key, str) for key in keys):
         msg = f"{name} must hold text alone, not {keys!r}"
         raise ConfigurationError(msg)
-    return tuple(keys)
+    return tuple(dict.fromkeys(keys))
