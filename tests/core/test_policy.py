@@ -271,10 +271,12 @@ def test_what_a_signed_cookie_can_have():
         max_bytes=5,
         on_large_cookie=OnLargeCookie.REFUSE,
         no_store=True,
-        cookie=CookiePolicy(name="__Host-session", secure=True, path="/", persistent=True),
+        cookie=CookiePolicy(name="__Host-session", secure=True, path="/"),
     )
     assert policy.needs_store == ()
     assert policy.for_development().needs_store == ()
+    persistent = replace(policy, cookie=replace(policy.cookie, persistent=False))
+    assert persistent.needs_store == ("cookie.persistent",)
 
 
 def test_all_that_takes_a_store_is_told_in_one():

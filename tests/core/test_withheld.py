@@ -937,3 +937,19 @@ def test_what_was_set_aside_and_cannot_be_stored():
         server.commit(session)
     del session["tags"]
     assert server.contents(server.commit(session).token) == HIDDEN
+
+
+def test_the_use_of_a_new_token_is_noted_by_looking():
+    """A look at a withheld session notes that its renewed token arrived, and no activity."""
+    server, cookie = idle("password")
+    server.clock.advance(-60)
+    renewed = server.visit(cookie).token
+    assert server.record(renewed).previous_until == 0
+    server.clock.advance(HOUR + 60)
+    seen = server.record(renewed).seen
+    assert server.visit(renewed) == NOTHING
+    record = server.record(renewed)
+    assert (record.previous_until, record.seen) == (server.clock() + TERMS.grace, seen)
+    server.clock.advance(TERMS.grace + 1)
+    assert server.request(cookie).new
+    assert server.request(renewed).needs_reauthentication

@@ -49,7 +49,7 @@ def _clear_and_log_in(session: StoredSession, me: int) -> None:
 
 def _log_in_after(before: Contents, seen: Contents, me: int, user: str) -> Contents:
     mine = {USER: user, f"l{me}": mark("login", me, user)}
-    return {**before, **mine} if seen.get(USER) in {None, user} else mine
+    return {**_confirmed(before, seen, me), **mine} if seen.get(USER) in {None, user} else mine
 
 
 def _authenticate(methods: frozenset[str]) -> Any:
@@ -58,6 +58,10 @@ def _authenticate(methods: frozenset[str]) -> Any:
             session.reauthenticated(methods)
 
     return act
+
+
+def _confirmed(before: Contents, seen: Contents, _me: int) -> Contents:
+    return {**before, "_fresh": True} if seen.get("_fresh") is False else before
 
 
 def _unchanged(before: Contents, _seen: Contents, _me: int) -> Contents:
@@ -107,7 +111,7 @@ CLEAR_AND_LOG_IN_AS_A = replace(
 REAUTHENTICATE = Kind(
     "reauthenticated",
     _authenticate(PASSWORD),
-    _unchanged,
+    _confirmed,
     _has_user,
     regenerates=True,
     methods=PASSWORD,

@@ -18,7 +18,7 @@ from holdfast import manage
 from holdfast.core import opening, saving, stored, stored_session, successor
 from holdfast.core.cap import cap, has_room
 from holdfast.core.change import Change
-from holdfast.core.envelope import Notes
+from holdfast.core.envelope import Letter, Notes
 from holdfast.core.ops import Cap, Operation
 from holdfast.core.record import SessionKey
 from holdfast.core.stored import Engine
@@ -84,14 +84,19 @@ def _says(name: str, *, value: Any) -> Patched:
     return _patched((Change, name, property(lambda _self: value)))
 
 
-def _joined_over(aside: dict[str, Any], contents: dict[str, Any]) -> dict[str, Any]:
-    return {**contents, **aside}
+def _joined_over(
+    engine: Engine, letter: Letter, contents: Contents, aside: Contents
+) -> tuple[Letter, Contents]:
+    return _whole(engine, letter, aside, contents) if aside else (letter, contents)
 
 
-def _not_joined(_aside: dict[str, Any], contents: dict[str, Any]) -> dict[str, Any]:
-    return contents
+def _not_joined(
+    _engine: Engine, letter: Letter, contents: Contents, _aside: Contents
+) -> tuple[Letter, Contents]:
+    return letter, contents
 
 
+_whole = opening.whole
 _log_in, _notes, _end_user = StoredSession.log_in, Change.notes, manage.end_user
 _reauthenticated = StoredSession.reauthenticated
 _end = manage._end
@@ -189,19 +194,19 @@ MUTANTS_OF_LIFE = (
         "what is aside replaces what was withheld",
         Promise.WITHHELD,
         WITHHELD,
-        _patched((opening, "joined", _joined_over), (stored_session, "joined", _joined_over)),
+        _patched((opening, "whole", _joined_over), (stored_session, "whole", _joined_over)),
     ),
     _mutant(
         "what is aside is lost",
         Promise.WITHHELD,
         WITHHELD,
-        _patched((stored_session, "joined", _not_joined)),
+        _patched((stored_session, "whole", _not_joined)),
     ),
     _mutant(
         "what is aside is lost when the session is active again",
         Promise.WITHHELD,
         replace(WITHHELD, jump=True),
-        _patched((opening, "joined", _not_joined)),
+        _patched((opening, "whole", _not_joined), (saving, "whole", _not_joined)),
     ),
     _mutant(
         "a write takes the place of what is withheld",

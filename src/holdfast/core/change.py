@@ -195,14 +195,12 @@ def wants_nothing(session: StoredMapping, terms: Terms, now: int) -> bool:
     if regenerate or sign_in or opened.cookie is not None or session.modified:
         return False
     record, notes = opened.record, opened.letter.notes
+    if record is None or opened.withheld:
+        return record is None or not record.previous
     return (
-        record is None
-        or opened.withheld
-        or (
-            (permanent is None or permanent == notes.permanent)
-            and (lifetime is None or (lifetime or None) == notes.lifetime)
-            and not record.previous  # that its successor is in use may be to be noted
-            and (passive or not terms.is_touch_due(record.seen, notes.lifetime, now))
-            and not terms.is_renewal_due(record.rotated, now)
-        )
+        (permanent is None or permanent == notes.permanent)
+        and (lifetime is None or (lifetime or None) == notes.lifetime)
+        and not record.previous  # that its successor is in use may be to be noted
+        and (passive or not terms.is_touch_due(record.seen, notes.lifetime, now))
+        and not terms.is_renewal_due(record.rotated, now)
     )
