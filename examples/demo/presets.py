@@ -144,7 +144,7 @@ def timeouts(app: Flask, policy: Policy) -> list[tuple[str, str, str]]:
         (
             "A new token",
             f"every {in_words(renewed).removeprefix('1 ')}" if renewed else "at sign-in",
-            "and at sign-in, so that a stolen one is not good for long" if renewed else "alone",
+            "and at sign-in, so that an old copy is not good for long" if renewed else "alone",
         ),
     ]
 
