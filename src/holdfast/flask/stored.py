@@ -63,7 +63,8 @@ class StoredSessionInterface(SessionInterface):
     ``policy``
         What goes beyond Flask's configuration; by default nothing does.
     ``migrate_until``
-        Until then a signed cookie of the same name becomes a stored session when it is looked at.
+        Until then a signed cookie, of the same name or that of ``SESSION_COOKIE_NAME``, becomes a
+        stored session when it is looked at.
         A date (its beginning, UTC) or an aware datetime; None: not at all.
     ``listeners``
         What is called with each :class:`holdfast.Event`; by default they are logged.
