@@ -45,7 +45,7 @@ class Capping(Plain):
 class CapsWhatItCountedBefore(Capping):
     def counted(self, user_id, ended):
         found = super().counted(user_id, ended)
-        time.sleep(0.001)
+        time.sleep(0.02)
         return found
 
 
