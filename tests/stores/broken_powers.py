@@ -44,8 +44,9 @@ class Capping(Plain):
 @examined
 class CapsWhatItCountedBefore(Capping):
     def counted(self, user_id, ended):
+        time.sleep(0.02)  # until all have created
         found = super().counted(user_id, ended)
-        time.sleep(0.02)
+        time.sleep(0.02)  # until all have counted
         return found
 
 
