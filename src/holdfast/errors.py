@@ -15,7 +15,7 @@ HoldfastError
 HoldfastWarning (UserWarning)
 ├── WeakSecretKey                      a secret key is short, well known or ignored
 ├── LargeCookie                        browsers may silently drop the cookie
-├── UserIdIgnored                      a session's user id is neither text nor a whole number
+├── UserIdIgnored                      a session's user id is no text, whole number or UUID
 ├── SecureCookieOverHTTP               browsers may drop the cookie, since it was sent over http
 ├── CrossSiteCookie                    a cookie goes with the requests of every other site
 └── ForkedMemoryStore                  several processes each have a memory of their own
@@ -135,7 +135,7 @@ class CookieTooLarge(HoldfastError, ValueError):
 class NotSignedIn(HoldfastError):
     """What was asked of a session takes a user, and it is nobody's; nothing was changed.
 
-    The answer is 401 where the application has no handler.
+    With ``Holdfast(app)`` the answer is 401 where the application has no handler.
     """
 
     def __str__(self) -> str:
@@ -145,7 +145,8 @@ class NotSignedIn(HoldfastError):
 class ReauthenticationRequired(HoldfastError):
     """A page takes a user who authenticated lately; it was not called.
 
-    The answer is 401 where the application has no handler, which usually redirects to a form.
+    With ``Holdfast(app)`` the answer is 401 where the application has no handler, which usually
+    redirects to a form.
 
     ``user_id``
         Who is to authenticate: who is signed in, or whose session is withheld; None for nobody.
@@ -243,7 +244,7 @@ class LargeCookie(HoldfastWarning):
 
 
 class UserIdIgnored(HoldfastWarning):
-    """A session's user id is neither text nor a whole number, so the session is nobody's."""
+    """A session's user id is no text, whole number or UUID, so the session is nobody's."""
 
 
 class SecureCookieOverHTTP(HoldfastWarning):

@@ -16,6 +16,7 @@ from holdfast.core.record import Record
 from holdfast.core.store import Page, Purgeable, Store
 from holdfast.core.stored import Engine
 from holdfast.core.verdict import is_over
+from holdfast.errors import StoreUnavailable
 
 # Small, so that no request waits long for its turn.
 BATCH = 500
@@ -49,7 +50,8 @@ def sessions_of(
 
     ``current`` is the handle of the one that asks.
     """
-    records = yield from _records_of(engine, user_id, now)
+    found: Sequence[Record] = yield OfUser(user_id)
+    records = [record for record in found if not is_over(record, now, engine.terms)]
     return [
         UserSession(
             handle=record.handle,
@@ -64,14 +66,15 @@ def sessions_of(
 
 def end_session(engine: Engine, user_id: str, handle: str, now: int) -> Steps[bool]:
     """End one of a user's sessions; return whether there was one of that handle."""
-    records = yield from _records_of(engine, user_id, now)
+    # By another policy than this process's it may not be over: all that are live are ended.
+    records: Sequence[Record] = yield OfUser(user_id)
     chosen = [record for record in records if record.handle == handle]
     return bool((yield from _end(engine, chosen, now, "by its user")))
 
 
 def end_user(engine: Engine, user_id: str, now: int, *, but: str | None = None) -> Steps[int]:
     """End all sessions of a user, but the one of a handle; return how many (ASVS 5.0, 7.4.2)."""
-    records = yield from _records_of(engine, user_id, now)
+    records: Sequence[Record] = yield OfUser(user_id)
     chosen = [record for record in records if record.handle != but]
     return (yield from _end(engine, chosen, now, "all of its user" if but is None else "others"))
 
@@ -87,17 +90,19 @@ def end_all(engine: Engine, now: int) -> Steps[int]:
             return ended
 
 
-def _records_of(engine: Engine, user_id: str, now: int) -> Steps[list[Record]]:
-    found: Sequence[Record] = yield OfUser(user_id)
-    return [record for record in found if not is_over(record, now, engine.terms)]
-
-
 def _end(engine: Engine, records: Sequence[Record], now: int, why: str) -> Steps[int]:
-    ended = 0
+    ended, failure = 0, None
     for record in records:
-        if (yield Retire(record.key, now, now + engine.terms.tombstone)):
+        try:
+            done = yield Retire(record.key, now, now + engine.terms.tombstone)
+        except StoreUnavailable as error:
+            failure = error  # the others are to end all the same
+            continue
+        if done:
             engine.tell("ended", record.handle, why)
             ended += 1
+    if failure is not None:
+        raise failure
     return ended
 
 

@@ -334,3 +334,33 @@ def test_listing_and_ending_are_no_activity():
     do(server, manage.end_user, "ada", but=before.handle)
     assert server.record(cookie) == before
     assert server.visit(cookie, write(a=1)) == NOTHING
+
+
+def test_what_is_over_by_one_policy_is_ended_by_all():
+    """What is over here may go on under another policy on the same store: it is ended too."""
+    server = Server(TERMS)
+    (cookie,) = signed_in(server, "ada")
+    server.engine.terms = replace(TERMS, absolute=30)
+    assert do(server, manage.sessions_of, "ada") == []
+    assert do(server, manage.end_user, "ada") == 1
+    server.engine.terms = TERMS
+    assert whose(server, cookie) == [None]
+
+
+def test_one_end_that_fails_keeps_no_other_from_ending():
+    """Where the store fails to end one session, the others end all the same; the error tells."""
+    server = Server(TERMS)
+    cookies = signed_in(server, "ada", "ada", "ada")
+    retire, failed = server.store.retire, []
+
+    def fail_once(*given: Any, **settings: Any) -> bool:
+        if not failed:
+            failed.append(given)
+            raise StoreUnavailable("away")  # noqa: EM101  # a reason
+        return retire(*given, **settings)
+
+    server.store.retire = fail_once
+    with pytest.raises(StoreUnavailable, match="away"):
+        do(server, manage.end_user, "ada")
+    assert sorted(whose(server, *cookies), key=str) == [None, None, "ada"]
+    assert do(server, manage.end_user, "ada") == 1

@@ -366,3 +366,13 @@ def test_a_cookie_shows_itself_nowhere():
         assert TOKEN not in shown
         assert "ada" not in shown
     assert COOKIE.handle == token_of(TOKEN).handle
+
+
+def test_a_cookie_that_is_more_in_a_store():
+    """What is too large as a store keeps it makes an empty session, and no request fails."""
+    server = Server()
+    server.engine.envelope.max_bytes = 10
+    session = server.with_signed(COOKIE)
+    assert session == {}
+    assert server.commit(session) == NOTHING
+    assert server.events == [Event("refused", COOKIE.handle, "SessionTooLarge")]

@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from stored_sessions import NOTHING, START, Server
 from values import examples
 
-from holdfast.core import stored
+from holdfast.core import change, stored
 from holdfast.core.stored_session import StoredSession
 from holdfast.core.terms import Terms
 from holdfast.core.token import parse
@@ -72,3 +72,15 @@ def test_who_wants_nothing_asks_nothing(uses, state):
         finally:
             stored.wants_nothing = short
         assert server.store.asked == asked
+
+
+def test_after_a_renewal_it_is_short_again():
+    """Once the use of a renewed token is noted, reading asks for no more than before."""
+    server = Server(Terms(idle=3600, renew_every=100))
+    cookie = server.stored(a=1)
+    server.clock.advance(100)
+    renewed = server.visit(cookie).token
+    assert server.visit(renewed) == NOTHING
+    session = server.request(renewed)
+    assert session["a"] == 1
+    assert change.wants_nothing(session, server.engine.terms, server.clock())

@@ -785,3 +785,21 @@ def test_all_methods_in_two_steps(server):
     session.reauthenticated(["password"])
     session.reauthenticated(["totp"])
     assert server.record(server.commit(session).token).created == server.clock() > created
+
+
+def test_a_method_that_was_never_used_is_never_fresh(server):
+    """However long ago may be, a method that nobody used is not fresh."""
+    cookie = signed_in(server, "password")
+    for within in (100 * 365 * DAY, timedelta.max):
+        assert server.request(cookie).is_fresh(within)
+        assert server.request(cookie).is_fresh(within, ["password"])
+        assert not server.request(cookie).is_fresh(within, ["totp"])
+
+
+def test_fresh_now_as_in_the_next_request(server):
+    """Who came in place of a remembered user is as fresh in this request as in the next."""
+    cookie = server.stored(_user_id="ada", _fresh=False)
+    session = server.request(cookie)
+    session["_user_id"] = "bob"
+    now = session.is_fresh(SECOND)
+    assert server.request(server.commit(session).token).is_fresh(SECOND) is now is True

@@ -7,6 +7,7 @@ before A was committed.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ from holdfast.core.stored import ATTEMPTS
 from holdfast.core.stored_session import StoredSession
 from holdfast.core.terms import Terms
 from holdfast.core.token import mint, renew
+from holdfast.core.users import Users
 from holdfast.core.verdict import Verdict
 from holdfast.testing.seams import ScriptedTokens
 
@@ -981,3 +983,17 @@ def test_a_store_that_lost_everything_logs_out_and_no_more():
     outcome = server.visit(cookie, write(b=2))
     assert is_set(outcome)
     assert server.contents(outcome.token) == {"b": 2}
+
+
+def test_a_user_by_other_keys():
+    """Where other keys say who the user is, the session gets a new token, written or not."""
+    server = Server()
+    cookie = server.stored(uid="ada", a=1)
+    server.engine.users = Users(("uid",), server.warned.append)
+    session = server.request(cookie)
+    session.get("a")
+    session.lifetime = timedelta(minutes=5)
+    outcome = server.commit(session)
+    assert is_set(outcome)
+    assert server.record(outcome.token).user_id == "ada"
+    assert server.request(cookie).new

@@ -442,3 +442,11 @@ def test_what_pages_cost(app, browser, watched):
     for path, operations in asked.items():
         get(browser, path)
         assert watched.taken() == operations, path
+
+
+def test_logging_out_is_no_login_of_what_another_key_names(app, browser, watched):
+    """Where Flask-Login keeps the user, session["user_id"] is the application's own affair."""
+    get(browser, "/login/ada")
+    get(browser, "/put/user_id/bob")
+    get(browser, "/logout")
+    assert record_of(watched, browser.cookie).user_id is None

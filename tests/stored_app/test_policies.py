@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import warnings
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
 import flask
@@ -489,3 +489,10 @@ def test_withholding_is_stated_with_its_times():
     """The state between takes an idle and a longer absolute time."""
     with pytest.raises(ConfigurationError, match="needs an idle time and a longer absolute one"):
         Policy(on_idle=OnIdle.REAUTHENTICATE)
+
+
+def test_a_name_from_before_may_stay():
+    """When the time of migrating is over, the name of the old cookies does no harm."""
+    app = make_app(SECRET_KEY=SECRET, SESSION_COOKIE_NAME="shop")
+    Holdfast(app, store=MemoryStore(), policy=Policy.secure(), migrate_until=date(2020, 1, 1))
+    assert Browser(app).put(a=1).status_code == 200

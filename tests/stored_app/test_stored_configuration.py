@@ -568,3 +568,31 @@ def test_an_interface_class_of_ones_own_is_put_in_place(bare):
     assert "sessions" in bare.cli.commands
     with pytest.raises(ConfigurationError, match="call init_app once"):
         Holdfast(bare)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"policy": Policy.secure()}, {"migrate_until": date(2040, 1, 1)}, {"listeners": []}],
+    ids=lambda given: next(iter(given)),
+)
+def test_what_an_interface_of_its_own_would_not_hear_of(bare, given):
+    """Where the application has an interface of its own, what that is to do is told to it."""
+    bare.session_interface = StoredSessionInterface(MemoryStore())
+    with pytest.raises(ConfigurationError, match="give policy, migrate_until and listeners to"):
+        Holdfast(bare, **given)
+    Holdfast(bare)
+
+
+class Bytes:
+    """A serializer that makes no JSON."""
+
+    dumps = staticmethod(lambda contents: b"\x80" if not contents else b"\x81")
+    loads = staticmethod(lambda _: {})
+
+
+def test_a_serializer_that_makes_no_json(bare):
+    """What a store keeps is JSON: another serializer is refused at construction."""
+    bare.session_interface = flask.sessions.SecureCookieSessionInterface()
+    bare.session_interface.serializer = Bytes()
+    with pytest.raises(ConfigurationError, match="takes a serializer that makes JSON"):
+        Holdfast(bare, store=MemoryStore())

@@ -14,6 +14,7 @@ from redis import Redis
 from redis_servers import Monitor, RedisServer
 
 from holdfast import StoreUnavailable
+from holdfast.stores import redis as redis_store
 from holdfast.stores.redis import RedisStore
 from holdfast.testing import a_record
 
@@ -230,3 +231,16 @@ def test_what_is_no_place(store, after):
     """What no page has said is refused."""
     with pytest.raises(ValueError, match=r"int\(\)|unpack"):
         store.page(after)
+
+
+def test_what_a_later_version_wrote_stays_listed(store, client, monkeypatch):
+    """A record that this process can't read is another's to find: it is not taken off its list."""
+    [record] = created(store, 1, user_id=secrets.token_hex())
+    name = b"holdfast:" + record.key
+    value = client.get(name)
+    client.set(name, b"\xa3" + value[1:], keepttl=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(redis_store.time, "time", lambda: record.seen + 3600)
+        assert store.by_user(record.user_id) == []
+    client.set(name, value, keepttl=True)
+    assert [each.key for each in store.by_user(record.user_id)] == [record.key]

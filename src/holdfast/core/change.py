@@ -196,11 +196,11 @@ def wants_nothing(session: StoredMapping, terms: Terms, now: int) -> bool:
         return False
     record, notes = opened.record, opened.letter.notes
     if record is None or opened.withheld:
-        return record is None or not record.previous
+        return record is None or not record.awaits_use
     return (
         (permanent is None or permanent == notes.permanent)
         and (lifetime is None or (lifetime or None) == notes.lifetime)
-        and not record.previous  # that its successor is in use may be to be noted
+        and not record.awaits_use
         and (passive or not terms.is_touch_due(record.seen, notes.lifetime, now))
         and not terms.is_renewal_due(record.rotated, now)
     )

@@ -21,6 +21,7 @@ from holdfast.core.ops import Create, Load, Operation, Retire
 from holdfast.core.record import Record, SessionKey
 from holdfast.core.token import Token, derive
 from holdfast.core.verdict import Opened, Verdict, judge
+from holdfast.errors import SessionTooLarge, UnstorableValue
 
 if TYPE_CHECKING:
     from holdfast.core.stored import Engine
@@ -79,7 +80,13 @@ def open_cookie(
     if record is not None:
         return replace(judged(engine, token, record, arrived), cookie=cookie)
     contents = dict(cookie.imported.contents)
-    letter = Letter(Notes(cookie.imported.permanent), engine.envelope.text_of(contents))
+    try:
+        text = engine.envelope.text_of(contents)
+    except (SessionTooLarge, UnstorableValue) as error:
+        # What a cookie holds may be more as a store keeps it: no error of this request.
+        engine.tell("refused", token.handle, type(error).__name__)
+        return Opened(Verdict.UNKNOWN, token, cookie=cookie)
+    letter = Letter(Notes(cookie.imported.permanent), text)
     user = engine.users.of(contents)
     return Opened(Verdict.GOOD, token, None, letter, contents, user, cookie)
 

@@ -52,6 +52,11 @@ class Record:
     client: str = ""
 
     @property
+    def awaits_use(self) -> bool:
+        """Whether it is to be noted that the current secret is in use."""
+        return self.previous != b"" and self.previous_until == 0
+
+    @property
     def handle(self) -> str:
         """The public name of the session, 16 hexadecimal digits, for logs and lists."""
         return handle_of(self.key)

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from holdfast.core import loading
 from holdfast.core.cap import has_room
+from holdfast.core.change import Change
 from holdfast.core.opening import whole
 from holdfast.core.policy import LONGEST
 from holdfast.core.stored_mapping import SignIn, StoredMapping
@@ -259,26 +260,19 @@ class StoredSession(StoredMapping):
         since = visit.arrived - duration.total_seconds()
         # What is further ahead than clocks differ is of no use: one of them has been set.
         latest = visit.arrived + visit.engine.terms.in_flight
-        return all(since <= times.get(each, 0) <= latest for each in asked or {""})
+        return all(each in times and since <= times[each] <= latest for each in asked or {""})
 
     def _authenticated(self) -> dict[str, int]:
         """Return when the user authenticated, by method, and under "" by any; empty for nobody."""
         user, opened, visit = self.user_id, self._open(), self._visit
         self._touched = True
-        if user is None or visit is None or is_remembered(self._raw()):
+        if user is None or visit is None:
             return {}
-        sign_in, notes = self._asked.sign_in, opened.letter.notes
-        now = visit.arrived
-        if sign_in is not None and sign_in.user != user:
-            sign_in = None
-        stayed = user == opened.user and not self._cleared
-        if sign_in is None and not stayed:  # somebody came, who is not noted yet
-            return {"": now}
-        stayed = stayed and not (sign_in is not None and sign_in.is_login)
-        times = {**notes.methods, "": notes.authenticated} if stayed else {}
-        if sign_in is not None:
-            times |= dict.fromkeys({"", *sign_in.methods}, now)
-        return times if times.get("") else {}
+        change = Change.of(self, opened, visit)
+        if is_remembered(change.contents) and not change.logs_in:
+            return {}
+        notes = change.notes(opened.letter.notes, visit.arrived)
+        return {**notes.methods, "": notes.authenticated} if notes.authenticated else {}
 
     def _leave_behind(self) -> None:
         """Forget another user's contents: all but what this request wrote."""

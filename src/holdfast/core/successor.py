@@ -54,7 +54,7 @@ def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
     current = not by_previous(token, record, arrived)
     new = None
     why = change.why_regenerated
-    if change.wrote and not why and not withheld and record.user_id != change.user:
+    if not why and not withheld and record.user_id != change.user:
         why = "another user"  # by other keys than when it was stored
     if why:
         new, previous, previous_until = tokens.renew(token, engine.random), b"", 0

@@ -31,6 +31,7 @@ _TAKEN_OVER = {
     "serializer",
     "session_class",
 }
+_LOGGED: tuple[Listener, ...] = (log_event,)
 _REPLACED = (flask.sessions.SecureCookieSessionInterface, SecureCookieSessionInterface)
 
 
@@ -61,7 +62,7 @@ class Holdfast:
         store: Store | str | None = None,
         policy: Policy | None = None,
         migrate_until: date | datetime | None = None,
-        listeners: Iterable[Listener] = (log_event,),
+        listeners: Iterable[Listener] = _LOGGED,
     ) -> None:
         self.store = store
         self.policy = Policy.flask() if policy is None else checked_policy(policy)
@@ -80,6 +81,12 @@ class Holdfast:
             msg = "Holdfast is on this application already; call init_app once"
             raise ConfigurationError(msg)
         if isinstance(before, StoredSessionInterface) and self.store is None:
+            if self.policy != Policy.flask() or self.migrate_until or self.listeners != _LOGGED:
+                msg = (
+                    "this application has a session interface of its own; give policy,"
+                    " migrate_until and listeners to that, and leave them out here"
+                )
+                raise ConfigurationError(msg)
             self._install(app, before)  # a class of the application's own
             return
         if type(before) not in _REPLACED:
@@ -117,7 +124,8 @@ class Holdfast:
         self._install(app, interface)
 
     def _install(self, app: flask.Flask, interface: Any) -> None:
-        check_configuration(app, interface.policy, renamed=self.migrate_until is not None)
+        renamed = getattr(interface, "migrate_until", 0) > 0
+        check_configuration(app, interface.policy, renamed=renamed)
         if isinstance(interface, StoredSessionInterface):
             interface.engine(app)  # refuses what is wrong in the configuration
             register_handlers(app)

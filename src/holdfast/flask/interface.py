@@ -49,8 +49,12 @@ class SessionInterface(flask.sessions.SessionInterface):
         With None only the host that set it gets the cookie.
         """
         cookie = self.policy.cookie
-        domain: str | None = app.config["SESSION_COOKIE_DOMAIN"]
-        return domain if cookie.domain is None and not cookie.is_of_one_host else cookie.domain
+        domain: str | None = cookie.domain
+        if domain is None:
+            domain = app.config["SESSION_COOKIE_DOMAIN"]
+            if domain is not None and cookie.is_of_one_host:
+                domain = None  # browsers would drop it
+        return domain
 
     def get_cookie_path(self, app: Flask) -> str:
         """Return the path that the policy states, or ``SESSION_COOKIE_PATH``.
@@ -150,5 +154,5 @@ class SessionInterface(flask.sessions.SessionInterface):
         """See to what a response needs that sets or deletes the cookie."""
         if self.policy.no_store and "Cache-Control" not in response.headers:
             response.headers["Cache-Control"] = "no-store"  # ASVS 5.0, 14.3.2
-        if app.debug and attributes.secure and flask.has_request_context():
+        if attributes.secure and app.debug and flask.has_request_context():
             warn_of_http(self.get_cookie_name(app))

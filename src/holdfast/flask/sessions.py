@@ -50,8 +50,8 @@ class StoredSession(_StoredSession, SessionMixin):  # type: ignore[override]  # 
     """A session that is kept in a store: a ``dict`` that is loaded when first looked at.
 
     Changes inside nested values are noticed: ``session["cart"].append(item)`` is saved. Beside
-    the mapping it has ``handle``, ``created``, ``last_seen``, ``user_id``, :meth:`apply` and
-    :meth:`regenerate`. A subclass's ``__init__`` is not called for the session of a request.
+    the mapping it tells whose it is and how its user authenticated, and is told who logs in and
+    out: see :meth:`log_in`. A subclass's ``__init__`` is not called for the session of a request.
     """
 
 
@@ -83,5 +83,5 @@ session_json_serializer = TaggedJSONSerializer()
 session = cast("StoredSession", flask.session)
 """The session of the current request: Flask's proxy, typed as what a stored session offers.
 
-One in a signed cookie has no ``apply``, ``regenerate``, ``handle``, ``created`` or ``user_id``.
+One in a signed cookie has the mapping and ``permanent`` alone.
 """

@@ -172,8 +172,8 @@ class StoredSessionInterface(SessionInterface):
 
     def agree(self, app: Flask) -> None:
         """Refuse, at the first request, a configuration that contradicts the policy."""
-        migrates = self.migrate_until > time.time()
-        check_configuration(app, self.policy, renamed=migrates)
+        # After that date too: the key may stay when the cookies have migrated.
+        check_configuration(app, self.policy, renamed=self.migrate_until > 0)
         check_mode(app, self.policy)
         self._agreed = app
 
@@ -195,6 +195,7 @@ class StoredSessionInterface(SessionInterface):
             config["SESSION_REFRESH_EACH_REQUEST"],
             _copied(config.get("SESSION_USER_KEYS")),
             _copied(config.get("SESSION_TRANSIENT_KEYS")),
+            "login_manager" in vars(app),
             self.serializer,
             self.policy,
             self.listeners,
@@ -211,7 +212,9 @@ class StoredSessionInterface(SessionInterface):
         if idle < 1:
             msg = f"PERMANENT_SESSION_LIFETIME must be at least a second, not {idle} seconds"
             raise ConfigurationError(msg)
-        user_keys = _keys(app, "SESSION_USER_KEYS", ("_user_id", "user_id"))
+        # Where Flask-Login keeps the user, another key is something else.
+        either = ("_user_id",) if "login_manager" in vars(app) else ("_user_id", "user_id")
+        user_keys = _keys(app, "SESSION_USER_KEYS", either)
         if len(user_keys) > 1 and isinstance(app.config.get("SESSION_USER_KEYS"), AbstractSet):
             msg = "SESSION_USER_KEYS must be a list, not a set: the first of them counts"
             raise ConfigurationError(msg)
@@ -224,6 +227,12 @@ class StoredSessionInterface(SessionInterface):
             raise ConfigurationError(msg)
         refreshed = config["SESSION_REFRESH_EACH_REQUEST"]
         encode, decode, _ = configuration.coding(app, self.serializer)
+        if encode({}) != b"{}":
+            msg = (
+                f"a store takes a serializer that makes JSON, and {self.serializer!r} makes"
+                f" {encode({})!r} of an empty session"
+            )
+            raise ConfigurationError(msg)
         return Engine(
             envelope=Envelope(encode=encode, decode=decode, max_bytes=self.policy.max_bytes),
             terms=self.policy.terms(idle=idle, touched=bool(refreshed)),

@@ -46,8 +46,8 @@ from holdfast.stores.redis_wire import Cluster, SingleServer
 
 logger = logging.getLogger("holdfast.stores.redis")
 
-# A list outlives its sessions: no browser keeps a cookie longer (RFC 6265bis, section 5.6.3).
-_KEEP_LIST = 400 * 86400
+# A list outlives its sessions, which live on for as long as they are active.
+_KEEP_LIST = 3650 * 86400
 # A session is enlisted before it is created: one that is not there yet stays listed so long.
 _BEING_MADE = 60
 _MANY = 64
@@ -204,8 +204,8 @@ class RedisStore:
         keys = [SessionKey(name[-_KEY_BYTES:]) for name in names]
         records = []
         for first in range(0, len(keys), _AT_ONCE):
-            some = self._live(keys[first : first + _AT_ONCE])
-            records += [replace(record, data=b"") for record in some]
+            live = self._live(keys[first : first + _AT_ONCE]).values()
+            records += [replace(record, data=b"") for record in live if record is not None]
         return Page(records=records, after=following)
 
     def close(self) -> None:
@@ -222,12 +222,18 @@ class RedisStore:
     ) -> dict[SessionKey, Record]:
         """Return a user's live records; take off the list what is there no more."""
         keys = list(listed)
-        found: dict[SessionKey, Record] = {}
+        live: dict[SessionKey, Record | None] = {}
         for first in range(0, len(keys), _AT_ONCE):
-            some = self._live(keys[first : first + _AT_ONCE])
-            found |= {record.key: record for record in some if record.user_id == user_id}
+            live |= self._live(keys[first : first + _AT_ONCE])
+        found = {
+            key: record
+            for key, record in live.items()
+            if record is not None and record.user_id == user_id
+        }
+        # What can't be read here may be of a later version, and stays listed for that.
+        stays = {*found, *(key for key, record in live.items() if record is None)}
         old = time.time() - _BEING_MADE
-        gone = [key for key in keys if key not in found and abs(float(listed[key])) < old]
+        gone = [key for key in keys if key not in stays and abs(float(listed[key])) < old]
         for first in range(0, len(gone), _AT_ONCE):
             some_gone = gone[first : first + _AT_ONCE]
             # What could not be struck off is struck off another time.
@@ -236,11 +242,12 @@ class RedisStore:
                 self._run(STRIKE, name, *pairs)
         return found
 
-    def _live(self, keys: list[SessionKey]) -> list[Record]:
+    def _live(self, keys: list[SessionKey]) -> dict[SessionKey, Record | None]:
+        """Return what is live of some keys, and None for what can't be read."""
         answers = self._wire.ask_many([self._prefix + key for key in keys], "GET")
         values = [(key, value_of(answer)) for key, answer in zip(keys, answers, strict=True)]
-        records = [self._read(key, value) for key, value in values if value is not None]
-        return [record for record in records if record is not None and not record.ended]
+        read = {key: self._read(key, value) for key, value in values if value is not None}
+        return {key: one for key, one in read.items() if one is None or not one.ended}
 
     def _enlist(self, user_id: str, key: SessionKey) -> None:
         now = int(time.time())
