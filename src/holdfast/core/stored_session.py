@@ -17,14 +17,14 @@ from holdfast.core.change import Change
 from holdfast.core.opening import whole
 from holdfast.core.policy import LONGEST
 from holdfast.core.stored_mapping import SignIn, StoredMapping
-from holdfast.core.users import NO_USER_ID, confirm, is_remembered, text_of
+from holdfast.core.users import confirm, id_of, is_remembered
+from holdfast.core.verdict import Opened
 from holdfast.errors import (
     ConfigurationError,
     NotSignedIn,
     SessionUnavailable,
     StoreUnavailable,
     TooManySessions,
-    UnstorableValue,
 )
 
 
@@ -95,14 +95,12 @@ class StoredSession(StoredMapping):
     @property
     def new(self) -> bool:  # type: ignore[override]  # a plain attribute where it never changes
         """Whether no stored session was found for this request."""
-        self._touched = True
-        return self._open().record is None
+        return self._look_into().record is None
 
     @property
     def handle(self) -> str | None:
         """The session's public name, for logs and lists; None while it is not stored."""
-        self._touched = True
-        record = self._open().record
+        record = self._look_into().record
         return None if record is None else record.handle
 
     @property
@@ -111,15 +109,13 @@ class StoredSession(StoredMapping):
 
         Authenticating again by all methods of the login counts as a login.
         """
-        self._touched = True
-        record = self._open().record
+        record = self._look_into().record
         return None if record is None else datetime.fromtimestamp(record.created, UTC)
 
     @property
     def last_seen(self) -> datetime | None:
         """When the session was last noted to be active; None while it is not stored."""
-        self._touched = True
-        record = self._open().record
+        record = self._look_into().record
         return None if record is None else datetime.fromtimestamp(record.seen, UTC)
 
     @property
@@ -132,8 +128,7 @@ class StoredSession(StoredMapping):
     @property
     def outage(self) -> StoreUnavailable | None:
         """Why the session looks empty, where the policy has pages go on without the store."""
-        self._touched = True
-        return self._open().error
+        return self._look_into().error
 
     def regenerate(self) -> None:
         """Have the session get a new token when it is saved; every older one is dead then.
@@ -168,10 +163,7 @@ class StoredSession(StoredMapping):
         if not keys:
             msg = "SESSION_USER_KEYS names no key, so there is none for the user's id; name one"
             raise ConfigurationError(msg)
-        text = text_of(user_id)
-        if not text:
-            path = "user_id"
-            raise UnstorableValue(path, NO_USER_ID)
+        text = id_of(user_id)
         limit = visit.engine.terms.max_per_user
         if refuse_beyond_max and limit is not None:
             record = self._open().record
@@ -225,8 +217,7 @@ class StoredSession(StoredMapping):
         It looks empty then and nobody's, and nothing of it is lost; see
         :attr:`holdfast.OnIdle.REAUTHENTICATE`.
         """
-        self._touched = True
-        return self._open().withheld and not self._cleared and self.user_id is None
+        return self._look_into().withheld and not self._cleared and self.user_id is None
 
     @property
     def withheld_user_id(self) -> str | None:
@@ -264,8 +255,7 @@ class StoredSession(StoredMapping):
 
     def _authenticated(self) -> dict[str, int]:
         """Return when the user authenticated, by method, and under "" by any; empty for nobody."""
-        user, opened, visit = self.user_id, self._open(), self._visit
-        self._touched = True
+        user, opened, visit = self.user_id, self._look_into(), self._visit
         if user is None or visit is None:
             return {}
         change = Change.of(self, opened, visit)
@@ -273,6 +263,11 @@ class StoredSession(StoredMapping):
             return {}
         notes = change.notes(opened.letter.notes, visit.arrived)
         return {**notes.methods, "": notes.authenticated} if notes.authenticated else {}
+
+    def _look_into(self) -> Opened:
+        """Return what the store has; the response depends on the cookie then."""
+        self._touched = True
+        return self._open()
 
     def _leave_behind(self) -> None:
         """Forget another user's contents: all but what this request wrote."""

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 from uuid import UUID
 
+from holdfast.errors import UnstorableValue
+
 # Flask-Login's key.
 FRESH = "_fresh"
-NO_USER_ID = "a user's id is text that is not empty, a whole number or a UUID"
 
 
 class Users:
@@ -37,6 +38,15 @@ class Users:
                 )
             return user_id or None
         return None
+
+
+def id_of(user_id: object) -> str:
+    """Return a user's id as text; raises :exc:`holdfast.UnstorableValue` for what can be none."""
+    text = text_of(user_id)
+    if not text:
+        path = "user_id"
+        raise UnstorableValue(path, "an id is text that is not empty, a whole number or a UUID")
+    return text
 
 
 def text_of(value: object) -> str | None:

@@ -39,7 +39,7 @@ def list_(user_id: str) -> None:
     """List the sessions of a user."""
     sessions = devices.sessions_of(user_id)
     for each in sessions:
-        seen, created = (f"{time:%Y-%m-%d %H:%M} UTC" for time in (each.last_seen, each.created))
+        seen, created = (f"{at:%Y-%m-%d %H:%M} UTC" for at in (each.last_seen, each.created))
         client = "  ".join(filter(None, (each.client.description, each.client.address)))
         click.echo(f"{each.handle}  seen {seen}  since {created}  {client}".rstrip())
     click.echo(f"{len(sessions)} sessions.")

@@ -12,9 +12,9 @@ import flask
 from holdfast import manage
 from holdfast.core.outcome import Steps
 from holdfast.core.stored import Engine
-from holdfast.core.users import NO_USER_ID, text_of
+from holdfast.core.users import id_of
 from holdfast.drive import run
-from holdfast.errors import ConfigurationError, NotSignedIn, UnstorableValue
+from holdfast.errors import ConfigurationError, NotSignedIn
 from holdfast.flask.sessions import session
 from holdfast.flask.stored import StoredSessionInterface
 from holdfast.manage import UserSession
@@ -30,7 +30,7 @@ def sessions_of(user_id: UserId) -> list[UserSession]:
     :exc:`holdfast.StoreUnavailable`.
     """
     stored_sessions()
-    text, current = _text(user_id), session.handle if flask.has_request_context() else None
+    text, current = id_of(user_id), session.handle if flask.has_request_context() else None
     return _performed(lambda engine, now: manage.sessions_of(engine, text, now, current))
 
 
@@ -39,7 +39,7 @@ def end_session(user_id: UserId, handle: str) -> bool:
 
     A handle of another user's session ends nothing. Raises as :func:`sessions_of`.
     """
-    text = _text(user_id)
+    text = id_of(user_id)
     return _performed(lambda engine, now: manage.end_session(engine, text, handle, now))
 
 
@@ -61,7 +61,7 @@ def end_user(user_id: UserId) -> int:
 
     Raises as :func:`sessions_of`.
     """
-    text = _text(user_id)
+    text = id_of(user_id)
     return _performed(lambda engine, now: manage.end_user(engine, text, now))
 
 
@@ -90,11 +90,3 @@ def _performed(use_case: Callable[[Engine, int], Steps[T]]) -> T:
     app: Any = flask.current_app
     engine = interface.engine(app._get_current_object())  # noqa: SLF001  # Flask's own way
     return run(interface.store, use_case(engine, int(time.time())))
-
-
-def _text(user_id: UserId) -> str:
-    text = text_of(user_id)
-    if not text:
-        path = "user_id"
-        raise UnstorableValue(path, NO_USER_ID)
-    return text
