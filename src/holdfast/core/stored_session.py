@@ -285,7 +285,7 @@ class StoredSession(StoredMapping):
         with loading.lock():
             self._replace_contents(together)
             self._loaded, self._snapshot = opened.letter.text, None
-            self._opened = replace(opened, contents=contents, user=user, withheld=False)
+            self._opened = replace(opened, user=user, withheld=False)
         self._assigned, self._applied = set(self._assigned) - contents.keys(), ()
         self._mark_written()
 
