@@ -67,6 +67,9 @@ class CappableContract:
         """Of sessions that began, or were active, in one second the smallest keys go first."""
         which, other = ("seen", "created") if least_active else ("created", "seen")
         given = in_any_order(**{which: (3, 1, 2) * 4, other: tuple(range(12))})
+        # Created in another order than that of their keys.
+        keys = sorted((secrets.token_bytes(32) for _ in given), reverse=True)
+        given = [{**times, "key": key} for times, key in zip(given, keys, strict=True)]
         records = sorted(created(store, given), key=lambda one: (getattr(one, which), one.key))
         gone = records[:6]
         assert capped(store, records[8], keep=6, least_active=least_active) == keys_of(gone)
