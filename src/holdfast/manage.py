@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from holdfast.core.cap import living
 from holdfast.core.client import Client
 from holdfast.core.ops import List, OfUser, Retire
 from holdfast.core.outcome import Steps
 from holdfast.core.record import Record
 from holdfast.core.store import Page, Purgeable, Store
 from holdfast.core.stored import Engine
-from holdfast.core.verdict import is_over
 from holdfast.errors import StoreUnavailable
 
 # Small, so that no request waits long for its turn.
@@ -50,8 +50,7 @@ def sessions_of(
 
     ``current`` is the handle of the one that asks.
     """
-    found: Sequence[Record] = yield OfUser(user_id)
-    records = [record for record in found if not is_over(record, now, engine.terms)]
+    records = yield from living(engine, user_id, now)
     return [
         UserSession(
             handle=record.handle,

@@ -34,6 +34,11 @@ def has_room(
     engine: Engine, user: str, limit: int, own: SessionKey | None, now: int
 ) -> Generator[Operation, Any, bool]:
     """Return whether a user has fewer sessions than ``limit``, beside the one with the key."""
+    records = yield from living(engine, user, now)
+    return sum(record.key != own for record in records) < limit
+
+
+def living(engine: Engine, user: str, now: int) -> Generator[Operation, Any, list[Record]]:
+    """Return a user's sessions that are not over by the policy of this process."""
     records: Sequence[Record] = yield OfUser(user)
-    others = [record for record in records if record.key != own]
-    return sum(not is_over(record, now, engine.terms) for record in others) < limit
+    return [record for record in records if not is_over(record, now, engine.terms)]

@@ -56,11 +56,8 @@ class CookiePolicy:
     persistent: bool | None = None
 
     def __post_init__(self) -> None:
-        for problem in self._problems():
+        for problem in self._of_wrong_kinds() or self._dropped_by_browsers():
             raise ConfigurationError(problem)
-
-    def _problems(self) -> list[str]:
-        return self._of_wrong_kinds() or self._dropped_by_browsers()
 
     def _of_wrong_kinds(self) -> list[str]:
         problems = [
