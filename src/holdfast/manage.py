@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 
 from holdfast.core.cap import living
 from holdfast.core.client import Client
+from holdfast.core.engine import Engine
 from holdfast.core.ops import List, OfUser, Retire
 from holdfast.core.outcome import Steps
 from holdfast.core.record import Record
 from holdfast.core.store import Page, Purgeable, Store
-from holdfast.core.stored import Engine
 from holdfast.errors import StoreUnavailable
 
 # Small, so that no request waits long for its turn.

@@ -14,12 +14,12 @@ from holdfast.core import token as tokens
 from holdfast.core.cookie_held import DROP, KEEP, SET
 from holdfast.core.envelope import Envelope, Notes
 from holdfast.core.events import Event
+from holdfast.core.full_session import FullSession
 from holdfast.core.migration import Imported, SignedCookie
 from holdfast.core.outcome import Outcome
 from holdfast.core.record import Record, SessionKey
 from holdfast.core.store import Page
-from holdfast.core.stored import Engine
-from holdfast.core.stored_session import StoredSession
+from holdfast.core.stored import StoredEngine
 from holdfast.core.tagged_json import TaggedJSONSerializer
 from holdfast.core.terms import Terms
 from holdfast.core.token import Token
@@ -205,30 +205,30 @@ class Server:
             "listeners": (self.events.append,),
             "transient_keys": frozenset({"_remember", "_remember_seconds"}),
         }
-        self.engine = Engine(**given | settings)
+        self.engine = StoredEngine(**given | settings)
 
     def request(
         self,
         cookie: str | None = None,
         read: Callable[[str], Any] = tokens.parse,
         client: str | None = None,
-    ) -> StoredSession:
+    ) -> FullSession:
         """Return the session of a request that arrives now."""
         perform = functools.partial(run, self.store)
         visit = Visit(self.engine, cookie, self.clock(), perform, read)
         if client is not None:
             visit.client = lambda: client
-        return StoredSession.of(visit)
+        return FullSession.of(visit)
 
-    def with_signed(self, cookie: SignedCookie) -> StoredSession:
+    def with_signed(self, cookie: SignedCookie) -> FullSession:
         """Return the session of a request that brings a signed cookie."""
         return self.request(cookie.text, lambda _: cookie)
 
-    def commit(self, session: StoredSession) -> Outcome:
+    def commit(self, session: FullSession) -> Outcome:
         """Commit a session now."""
         return run(self.store, self.engine.commit(session, self.clock()))
 
-    def visit(self, cookie: str | None, view: Callable[[StoredSession], object] = len) -> Outcome:
+    def visit(self, cookie: str | None, view: Callable[[FullSession], object] = len) -> Outcome:
         """Play a whole request: a view that looks at or changes the session, and its commit."""
         session = self.request(cookie)
         view(session)
@@ -297,7 +297,7 @@ def is_set(outcome: Outcome) -> bool:
 
 # What a request does to its session
 
-View = Callable[[StoredSession], object]
+View = Callable[[FullSession], object]
 
 
 def write(**items: Any) -> View:
@@ -313,7 +313,7 @@ def log_in(user: str = "ada") -> View:
 def sign_in(user: Any = "ada", *methods: str, **items: Any) -> View:
     """Return a view that logs a user in by some methods, and writes these items."""
 
-    def view(session: StoredSession) -> None:
+    def view(session: FullSession) -> None:
         session.log_in(user, methods)
         session.update(items)
 
@@ -330,7 +330,7 @@ def pop(key: str) -> View:
     return lambda session: session.pop(key, None)
 
 
-def clear(session: StoredSession) -> None:
+def clear(session: FullSession) -> None:
     """Log out."""
     session.clear()
 
@@ -338,19 +338,19 @@ def clear(session: StoredSession) -> None:
 def clear_and(**items: Any) -> View:
     """Return a view that clears the session and then writes these items."""
 
-    def view(session: StoredSession) -> None:
+    def view(session: FullSession) -> None:
         session.clear()
         session.update(items)
 
     return view
 
 
-def regenerate(session: StoredSession) -> None:
+def regenerate(session: FullSession) -> None:
     """Ask for a new token."""
     session.regenerate()
 
 
-def make_permanent(session: StoredSession) -> None:
+def make_permanent(session: FullSession) -> None:
     """Look, and have the cookie outlive the browser."""
     session.get("")
     session.permanent = True

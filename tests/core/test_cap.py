@@ -26,7 +26,7 @@ from stored_sessions import (
 
 from holdfast import ConfigurationError, StoreUnavailable, TooManySessions
 from holdfast.core.events import Event
-from holdfast.core.stored_session import StoredSession
+from holdfast.core.full_session import FullSession
 from holdfast.core.terms import Terms
 
 TERMS = Terms(idle=HOUR, touch_every=60, max_per_user=2)
@@ -341,5 +341,5 @@ def test_a_store_that_finds_no_users_sessions():
     session = server.request()
     with pytest.raises(ConfigurationError, match="has the method by_user"):
         refusing()(session)
-    assert isinstance(session, StoredSession)
+    assert isinstance(session, FullSession)
     assert session == {}

@@ -32,7 +32,7 @@ from values import examples
 
 from holdfast import ConfigurationError
 from holdfast.core.events import Event
-from holdfast.core.stored_session import StoredSession
+from holdfast.core.full_session import FullSession
 from holdfast.core.terms import Terms
 
 TERMS = Terms(idle=HOUR, absolute=24 * HOUR, touch_every=60)
@@ -44,7 +44,7 @@ def lifetime(value: timedelta | None) -> View:
     return lambda session: (len(session), setattr(session, "lifetime", value))
 
 
-def passive(session: StoredSession) -> None:
+def passive(session: FullSession) -> None:
     """Look, and say that this is no activity."""
     session.is_activity = False
     assert len(session)

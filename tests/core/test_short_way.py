@@ -11,11 +11,11 @@ from stored_sessions import NOTHING, START, Server
 from values import examples
 
 from holdfast.core import change, stored
-from holdfast.core.stored_session import StoredSession
+from holdfast.core.full_session import FullSession
 from holdfast.core.terms import Terms
 from holdfast.core.token import parse
 
-USES: dict[str, Callable[[StoredSession], Any]] = {
+USES: dict[str, Callable[[FullSession], Any]] = {
     "get": lambda session: session.get("a"),
     "look": len,
     "lend": lambda session: session.items(),

@@ -36,7 +36,7 @@ from holdfast import (
 )
 from holdfast.core.envelope import Notes
 from holdfast.core.events import Event
-from holdfast.core.stored_session import StoredSession
+from holdfast.core.full_session import FullSession
 from holdfast.core.terms import Terms
 from holdfast.core.users import Users
 
@@ -62,7 +62,7 @@ def moment(seconds: int) -> datetime:
     return datetime.fromtimestamp(START + seconds, UTC)
 
 
-def nobody(session: StoredSession) -> bool:
+def nobody(session: FullSession) -> bool:
     """Return whether nothing is known of anybody who authenticated."""
     assert not session.is_fresh(timedelta(days=9999))
     return session.authenticated_at is None and session.methods == frozenset()
@@ -229,7 +229,7 @@ def test_the_id_is_under_one_key(server):
 )
 def test_a_session_of_no_request_signs_nobody_in(use):
     """A session that belongs to no request has nobody to decide about it, and says so."""
-    session = StoredSession({"a": 1, "_user_id": "ada"})
+    session = FullSession({"a": 1, "_user_id": "ada"})
     with pytest.raises((SessionUnavailable, NotSignedIn)):
         use(session)
     assert session == {"a": 1, "_user_id": "ada"}
@@ -237,7 +237,7 @@ def test_a_session_of_no_request_signs_nobody_in(use):
 
 def test_a_session_of_no_request_knows_nothing():
     """Of a session that belongs to no request nobody knows who it is, nor how long it lives."""
-    session = StoredSession({"_user_id": "ada"})
+    session = FullSession({"_user_id": "ada"})
     assert nobody(session)
     assert session.user_id is None
     assert not session.needs_reauthentication

@@ -32,8 +32,8 @@ from stored_sessions import (
 
 from holdfast import SessionConflict
 from holdfast.core.events import Event
+from holdfast.core.full_session import FullSession
 from holdfast.core.stored import ATTEMPTS
-from holdfast.core.stored_session import StoredSession
 from holdfast.core.terms import Terms
 from holdfast.core.token import mint, renew
 from holdfast.core.users import Users
@@ -591,7 +591,7 @@ def test_good_another_user_in_place_of_one():
     cookie = server.stored(permanent=True, _user_id="ada", card="4111", n=5)
     server.clock.advance(5)
 
-    def view(session: StoredSession) -> None:
+    def view(session: FullSession) -> None:
         session["_user_id"] = "bob"
         session["theme"] = "dark"
         session.apply("n", lambda n: n + 1, 0)
@@ -746,7 +746,7 @@ def test_a_login_is_never_dropped(kill, late):
     server = Server()
     cookie = server.stored(csrf="x", n=5)
 
-    def view(session: StoredSession) -> None:
+    def view(session: FullSession) -> None:
         session["_user_id"] = "bob"
         session.apply("n", lambda n: n + 1, 0)
 
@@ -837,7 +837,7 @@ def test_logging_out_by_popping_as_flask_login_does():
     anonymous = server.stored(theme="dark")
     old = server.visit(anonymous, write(_user_id="ada", _fresh=True, _id="x")).token
 
-    def log_out(session: StoredSession) -> None:
+    def log_out(session: FullSession) -> None:
         for key in ("_user_id", "_fresh", "_id"):
             session.pop(key, None)
         session["_remember"] = "clear"

@@ -16,17 +16,17 @@ from stored_sessions import NOTHING, START, Server, a_signed_cookie, is_set, tok
 
 from holdfast import log_event
 from holdfast.core.cookie_held import SET
+from holdfast.core.full_session import FullSession
 from holdfast.core.opening import judged
 from holdfast.core.session import Session
 from holdfast.core.stored import Outcome
-from holdfast.core.stored_session import StoredSession
 from holdfast.core.token import parse
 from holdfast.core.visit import Visit
 
 CONTENTS: dict[str, Any] = {"a": 1, "list": [1]}
 
 
-def opened(**settings: Any) -> tuple[StoredSession, Server]:
+def opened(**settings: Any) -> tuple[FullSession, Server]:
     """Return the session of a request that brings the token of one with ``CONTENTS``."""
     server = Server(**settings)
     return server.request(server.stored(**CONTENTS)), server
@@ -450,7 +450,7 @@ def test_once_stored_it_is_new_no_more():
 def test_a_session_of_no_request_is_a_mapping():
     """A session that was made by hand is a mapping that is never stored."""
     server = Server()
-    session = StoredSession({"a": 1, "_remember": 2})
+    session = FullSession({"a": 1, "_remember": 2})
     session["b"] = 2
     session.permanent = True
     assert session.apply("n", lambda n: n + 1, 0) == 1
@@ -458,8 +458,8 @@ def test_a_session_of_no_request_is_a_mapping():
     assert (session.permanent, session.new, session.handle, session.user_id) == (
         True, True, None, None
     )  # fmt: skip
-    assert StoredSession().permanent is False
-    assert StoredSession().engine is None
+    assert FullSession().permanent is False
+    assert FullSession().engine is None
     assert server.request().engine is server.engine
     assert server.commit(session) == NOTHING
     session.clear()
@@ -555,7 +555,7 @@ def test_a_copy_belongs_to_no_request():
         ),
     ]
     for each in copies:
-        assert type(each) is StoredSession
+        assert type(each) is FullSession
         assert dict(each) == dict(session)
         assert each.modified
         assert each.new

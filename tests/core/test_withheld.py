@@ -38,7 +38,7 @@ from values import CONTENTS, exact, examples
 
 from holdfast import NotSignedIn, UnstorableValue
 from holdfast.core.events import Event
-from holdfast.core.stored_session import StoredSession
+from holdfast.core.full_session import FullSession
 from holdfast.core.terms import Terms
 
 TERMS = Terms(
@@ -57,7 +57,7 @@ def idle(*methods: str, terms: Terms = TERMS, user: str = "ada") -> tuple[Server
     return server, cookie
 
 
-def in_time(server: Server, cookie: str) -> StoredSession:
+def in_time(server: Server, cookie: str) -> FullSession:
     """Return a session that was looked at a second before it was idle; now it is."""
     server.clock.advance(-1)
     session = server.request(cookie)
@@ -94,7 +94,7 @@ def test_an_idle_session_is_withheld():
     assert [event.why for event in server.events] == ["", "withheld"]
 
 
-READS: dict[str, Callable[[StoredSession], Any]] = {
+READS: dict[str, Callable[[FullSession], Any]] = {
     "[]": lambda session: missing(session.__getitem__, "secret"),
     "get": lambda session: session.get("secret"),
     "in": lambda session: "secret" in session,
@@ -223,7 +223,7 @@ def test_its_own_lifetime_decides_when():
     """A session with a lifetime of its own is withheld after that."""
     server = Server(TERMS)
 
-    def view(session: StoredSession) -> None:
+    def view(session: FullSession) -> None:
         session.log_in("ada")
         session.lifetime = timedelta(hours=3)
 
@@ -442,7 +442,7 @@ def test_a_login_begins_anew(user, by):
     """
     server = Server(TERMS)
 
-    def first(session: StoredSession) -> None:
+    def first(session: FullSession) -> None:
         sign_in("ada", "password", **HIDDEN)(session)
         session.permanent = True
         session.lifetime = timedelta(hours=2)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
-from holdfast.core.stored_session import StoredSession
+from holdfast.core.full_session import FullSession
 
 USER = "user_id"
 Contents = dict[str, Any]
@@ -38,7 +38,7 @@ class Kind:
     """
 
     name: str
-    act: Callable[[StoredSession, int], object]
+    act: Callable[[FullSession, int], object]
     after: Callable[[Contents, Contents, int], Contents]
     wants: Callable[[Contents | None], bool]
     looks: bool = True
@@ -50,7 +50,7 @@ class Kind:
     reauthenticates: bool = False
     as_user: str = ""
     brings: str | None = None
-    manages: Callable[[Any, StoredSession, int], Generator[Any, Any, Any]] | None = None
+    manages: Callable[[Any, FullSession, int], Generator[Any, Any, Any]] | None = None
     asks_room: bool = False
 
     def __repr__(self) -> str:
@@ -100,32 +100,32 @@ def never(_seen: Contents | None) -> bool:
     return False
 
 
-def _look(session: StoredSession, _me: int) -> None:
+def _look(session: FullSession, _me: int) -> None:
     session.get("base")
 
 
-def _write(session: StoredSession, me: int) -> None:
+def _write(session: FullSession, me: int) -> None:
     session[f"k{me}"] = mark("write", me, session.user_id)
 
 
-def _write_same(session: StoredSession, me: int) -> None:
+def _write_same(session: FullSession, me: int) -> None:
     session["same"] = mark("same", me, session.user_id)
 
 
-def _count(session: StoredSession, _me: int) -> None:
+def _count(session: FullSession, _me: int) -> None:
     session.apply("n", lambda n: n + 1, 0)
 
 
-def _clear(session: StoredSession, _me: int) -> None:
+def _clear(session: FullSession, _me: int) -> None:
     session.clear()
 
 
-def _clear_and_write(session: StoredSession, me: int) -> None:
+def _clear_and_write(session: FullSession, me: int) -> None:
     session.clear()
     session[f"c{me}"] = mark("anew", me, None)
 
 
-def _pop_all(session: StoredSession, _me: int) -> None:
+def _pop_all(session: FullSession, _me: int) -> None:
     for key in list(session):
         session.pop(key)
 
@@ -138,11 +138,11 @@ def _pop_all_after(before: Contents, seen: Contents, me: int) -> Contents:
     return kept
 
 
-def _regenerate(session: StoredSession, _me: int) -> None:
+def _regenerate(session: FullSession, _me: int) -> None:
     session.regenerate()
 
 
-def _log_in(session: StoredSession, me: int) -> None:
+def _log_in(session: FullSession, me: int) -> None:
     session[USER] = named(me)
     session[f"l{me}"] = mark("login", me, named(me))
 
@@ -152,7 +152,7 @@ def _log_in_after(before: Contents, seen: Contents, me: int) -> Contents:
     return mine if USER in seen else {**before, **mine}
 
 
-def _pop_user(session: StoredSession, _me: int) -> None:
+def _pop_user(session: FullSession, _me: int) -> None:
     session.pop(USER, None)
 
 
@@ -204,12 +204,12 @@ POP_USER = Kind("log out by popping the user", _pop_user, _without_user, _has_us
 # Beyond the usual ones
 
 
-def _clear_and_log_in(session: StoredSession, me: int) -> None:
+def _clear_and_log_in(session: FullSession, me: int) -> None:
     session.clear()
     _log_in(session, me)
 
 
-def _is_remembered(session: StoredSession, me: int) -> None:
+def _is_remembered(session: FullSession, me: int) -> None:
     if USER not in session:
         session[USER] = named(me)
         session["_fresh"] = False
@@ -219,12 +219,12 @@ def _remembered_after(before: Contents, seen: Contents, me: int) -> Contents:
     return before if USER in seen else {**before, USER: named(me), "_fresh": False}
 
 
-def _regenerate_and_write(session: StoredSession, me: int) -> None:
+def _regenerate_and_write(session: FullSession, me: int) -> None:
     session.regenerate()
     _write(session, me)
 
 
-def _flash(session: StoredSession, me: int) -> None:
+def _flash(session: FullSession, me: int) -> None:
     session["flashes"] = [*session.get("flashes", []), mark("flash", me, session.user_id)]
 
 
@@ -232,7 +232,7 @@ def _flash_after(before: Contents, seen: Contents, me: int) -> Contents:
     return {**before, "flashes": [*before.get("flashes", []), mark("flash", me, seen.get(USER))]}
 
 
-def _consume(session: StoredSession, _me: int) -> None:
+def _consume(session: FullSession, _me: int) -> None:
     session.pop("flashes", None)
 
 
@@ -243,7 +243,7 @@ def _consume_after(before: Contents, seen: Contents, _me: int) -> Contents:
     return {**kept, "flashes": rest} if rest else kept
 
 
-def _make_permanent(session: StoredSession, _me: int) -> None:
+def _make_permanent(session: FullSession, _me: int) -> None:
     session.get("base")
     session.permanent = True
 

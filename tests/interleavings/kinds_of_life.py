@@ -28,7 +28,7 @@ from kinds import (
 )
 
 from holdfast import manage
-from holdfast.core.stored_session import StoredSession
+from holdfast.core.full_session import FullSession
 from holdfast.core.token import Token, mint
 
 A = "A"
@@ -37,12 +37,12 @@ SECOND: Token = mint(lambda length: b"\1" * length)
 THIRD: Token = mint(lambda length: b"\2" * length)
 
 
-def _log_in(session: StoredSession, me: int, user: str, **how: bool) -> None:
+def _log_in(session: FullSession, me: int, user: str, **how: bool) -> None:
     session.log_in(user, PASSWORD, **how)
     session[f"l{me}"] = mark("login", me, user)
 
 
-def _clear_and_log_in(session: StoredSession, me: int) -> None:
+def _clear_and_log_in(session: FullSession, me: int) -> None:
     session.clear()
     _log_in(session, me, A)
 
@@ -53,7 +53,7 @@ def _log_in_after(before: Contents, seen: Contents, me: int, user: str) -> Conte
 
 
 def _authenticate(methods: frozenset[str]) -> Any:
-    def act(session: StoredSession, _me: int) -> None:
+    def act(session: FullSession, _me: int) -> None:
         if session.user_id is not None or session.needs_reauthentication:
             session.reauthenticated(methods)
 
@@ -68,17 +68,17 @@ def _unchanged(before: Contents, _seen: Contents, _me: int) -> Contents:
     return before
 
 
-def _end_others(engine: Any, session: StoredSession, now: int) -> Generator[Any, Any, Any]:
+def _end_others(engine: Any, session: FullSession, now: int) -> Generator[Any, Any, Any]:
     user, own = session.user_id, session.handle
     if user is not None:
         yield from manage.end_user(engine, user, now, but=own)
 
 
-def _end_user(engine: Any, _session: StoredSession, now: int) -> Generator[Any, Any, Any]:
+def _end_user(engine: Any, _session: FullSession, now: int) -> Generator[Any, Any, Any]:
     yield from manage.end_user(engine, A, now)
 
 
-def _write_base(session: StoredSession, me: int) -> None:
+def _write_base(session: FullSession, me: int) -> None:
     session["base"] = mark("over", me, session.user_id)
 
 

@@ -25,7 +25,7 @@ from holdfast.core.cookie_held import DROP, KEEP
 from holdfast.core.envelope import EMPTY
 from holdfast.core.ops import Load, Operation, Save, Touch
 from holdfast.core.outcome import Outcome
-from holdfast.core.stored import Engine
+from holdfast.core.stored import StoredEngine
 from holdfast.core.verdict import Verdict
 from holdfast.errors import StoreUnavailable
 
@@ -38,7 +38,7 @@ class Mutant:
 
     name: str
     breaks: frozenset[Promise]
-    make_engine: Callable[..., Engine] = Engine
+    make_engine: Callable[..., StoredEngine] = StoredEngine
     perform: Perform = perform
     patched: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
     campaign: Campaign = _USUAL
@@ -73,20 +73,20 @@ def touch_revives(contents: Contents, operation: Operation) -> tuple[Contents, A
 # Engines
 
 
-class CookieOnDrop(Engine):
+class CookieOnDrop(StoredEngine):
     def drop(self, *args: Any) -> Any:
         outcome = yield from super().drop(*args)
         return Outcome(DROP) if outcome.action is KEEP else outcome
 
 
-class DropMints(Engine):
+class DropMints(StoredEngine):
     def drop(self, session: Any, presented: Any, wanted: Any, *args: Any) -> Any:
         if wanted.wrote and wanted.contents:
             return (yield from self._create(session, wanted.contents, wanted, args[-1]))
         return (yield from super().drop(session, presented, wanted, *args))
 
 
-class DropIsSilent(Engine):
+class DropIsSilent(StoredEngine):
     def tell(self, name: Any, *args: Any, **kwargs: Any) -> None:
         if name != "dropped":
             super().tell(name, *args, **kwargs)
@@ -107,7 +107,7 @@ def _never_drops(*args: Any) -> Any:
     return Outcome()
 
 
-class RetireNeedsTheSecret(Engine):
+class RetireNeedsTheSecret(StoredEngine):
     def _retire(self, presented: Any, now: int) -> Any:
         record = yield Load(presented.key)
         if record is None or record.secret != presented.digest:
@@ -115,7 +115,7 @@ class RetireNeedsTheSecret(Engine):
         return (yield from super()._retire(presented, now))
 
 
-class DeletesUnconditionally(Engine):
+class DeletesUnconditionally(StoredEngine):
     def _end(self, *args: Any) -> Any:
         yield from super()._end(*args)
         return Outcome(DROP)
@@ -131,7 +131,7 @@ def _replaces_the_record(engine: Any, session: Any, opened: Any, token: Any, *ar
     return outcome
 
 
-class AdoptsTokens(Engine):
+class AdoptsTokens(StoredEngine):
     """Begins a session under the token that was presented."""
 
     def _store(self, session: Any, opened: Any, *args: Any) -> Any:
@@ -141,7 +141,7 @@ class AdoptsTokens(Engine):
         return (yield from super()._store(session, opened, *args))
 
 
-class AsksAgain(Engine):
+class AsksAgain(StoredEngine):
     """Repeats an operation whose answer was lost."""
 
     def commit(self, *args: Any) -> Any:
@@ -159,7 +159,7 @@ class AsksAgain(Engine):
         return Outcome()
 
 
-class SavesWhatWasOnlyRead(Engine):
+class SavesWhatWasOnlyRead(StoredEngine):
     def commit(self, session: Any, now: int) -> Any:
         if session._opened is not None:
             session._mark_written()
@@ -255,7 +255,7 @@ MUTANTS = (
     Mutant(
         "a late token is unknown",
         _broken(REFUSED),
-        lambda **settings: Engine(**{**settings, "terms": replace(TERMS, in_flight=-1)}),
+        lambda **settings: StoredEngine(**{**settings, "terms": replace(TERMS, in_flight=-1)}),
     ),
     Mutant("retiring needs the secret", _broken(ENDED), RetireNeedsTheSecret),
     Mutant("ending deletes the cookie in any case", _broken(COOKIES), DeletesUnconditionally),

@@ -15,14 +15,14 @@ from promises import Promise
 from run import Campaign
 
 from holdfast import manage
-from holdfast.core import opening, saving, stored, stored_session, successor
+from holdfast.core import full_session, opening, saving, stored, successor
 from holdfast.core.cap import cap, has_room
 from holdfast.core.change import Change
 from holdfast.core.envelope import Letter, Notes
+from holdfast.core.full_session import FullSession
 from holdfast.core.ops import Cap, Operation
 from holdfast.core.record import SessionKey
-from holdfast.core.stored import Engine
-from holdfast.core.stored_session import StoredSession
+from holdfast.core.stored import StoredEngine
 from holdfast.core.terms import Terms
 
 WITHHELD = Campaign(requests=2, withheld=True)
@@ -51,13 +51,13 @@ def cap_chooses_only(contents: Contents, operation: Operation) -> tuple[Contents
 # Engines
 
 
-class TellsNoReuse(Engine):
+class TellsNoReuse(StoredEngine):
     def tell(self, name: Any, *args: Any) -> None:
         if name != "token_reused":
             super().tell(name, *args)
 
 
-class CallsEachReused(Engine):
+class CallsEachReused(StoredEngine):
     """Takes whatever opens nothing for stolen."""
 
     def tell(self, name: Any, *args: Any) -> None:
@@ -85,24 +85,24 @@ def _says(name: str, *, value: Any) -> Patched:
 
 
 def _joined_over(
-    engine: Engine, letter: Letter, contents: Contents, aside: Contents
+    engine: StoredEngine, letter: Letter, contents: Contents, aside: Contents
 ) -> tuple[Letter, Contents]:
     return _whole(engine, letter, aside, contents) if aside else (letter, contents)
 
 
 def _not_joined(
-    _engine: Engine, letter: Letter, contents: Contents, _aside: Contents
+    _engine: StoredEngine, letter: Letter, contents: Contents, _aside: Contents
 ) -> tuple[Letter, Contents]:
     return letter, contents
 
 
 _whole = opening.whole
-_log_in, _notes, _end_user = StoredSession.log_in, Change.notes, manage.end_user
-_reauthenticated = StoredSession.reauthenticated
+_log_in, _notes, _end_user = FullSession.log_in, Change.notes, manage.end_user
+_reauthenticated = FullSession.reauthenticated
 _end = manage._end
 
 
-def _opens_and_logs_in(self: StoredSession, user_id: Any, *args: Any, **kwargs: Any) -> None:
+def _opens_and_logs_in(self: FullSession, user_id: Any, *args: Any, **kwargs: Any) -> None:
     if self.needs_reauthentication:
         self._release()
     _log_in(self, user_id, *args, **kwargs)
@@ -133,7 +133,7 @@ def _why_regenerated(self: Change) -> str:
     return "another user" if self.user != self.was else ""
 
 
-def _begins_anew(self: StoredSession, methods: Any = ()) -> None:
+def _begins_anew(self: FullSession, methods: Any = ()) -> None:
     _reauthenticated(self, methods)
     sign_in = self._asked.sign_in
     assert sign_in is not None
@@ -194,13 +194,13 @@ MUTANTS_OF_LIFE = (
         "what is aside replaces what was withheld",
         Promise.WITHHELD,
         WITHHELD,
-        _patched((opening, "whole", _joined_over), (stored_session, "whole", _joined_over)),
+        _patched((opening, "whole", _joined_over), (full_session, "whole", _joined_over)),
     ),
     _mutant(
         "what is aside is lost",
         Promise.WITHHELD,
         WITHHELD,
-        _patched((stored_session, "whole", _not_joined)),
+        _patched((full_session, "whole", _not_joined)),
     ),
     _mutant(
         "what is aside is lost when the session is active again",
@@ -236,7 +236,7 @@ MUTANTS_OF_LIFE = (
         "a login opens what is withheld",
         Promise.WITHHELD,
         WITHHELD,
-        _patched((StoredSession, "log_in", _opens_and_logs_in)),
+        _patched((FullSession, "log_in", _opens_and_logs_in)),
     ),
     _mutant(
         "authenticating again leaves older tokens good",
@@ -260,7 +260,7 @@ MUTANTS_OF_LIFE = (
         "any method begins the time anew",
         Promise.FRESH,
         SIGNING_IN,
-        _patched((StoredSession, "reauthenticated", _begins_anew)),
+        _patched((FullSession, "reauthenticated", _begins_anew)),
     ),
     _mutant("a write begins the time anew", Promise.FRESH, SIGNING_IN, _says("begins", value=True)),
     _mutant("a login is not capped", Promise.CAPPED, CAPPED, _caps(_never_caps)),
@@ -270,7 +270,7 @@ MUTANTS_OF_LIFE = (
         "a session takes the room of itself",
         Promise.CAPPED,
         CAPPED,
-        _patched((stored_session, "has_room", _counts_its_own)),
+        _patched((full_session, "has_room", _counts_its_own)),
     ),
     Mutant(
         "a cap forgets what one before it has chosen",

@@ -18,12 +18,12 @@ from sight import ENVELOPE, IDLE, holding
 
 from holdfast.core.cookie_held import KEEP
 from holdfast.core.events import Event
+from holdfast.core.full_session import FullSession
 from holdfast.core.migration import Imported, SignedCookie
 from holdfast.core.ops import Create, Operation, Retire, Save
 from holdfast.core.outcome import NOTHING, Outcome
 from holdfast.core.record import Record, SessionKey
-from holdfast.core.stored import Engine
-from holdfast.core.stored_session import StoredSession
+from holdfast.core.stored import StoredEngine
 from holdfast.core.terms import Terms
 from holdfast.core.token import Token, parse
 from holdfast.core.users import Users
@@ -201,13 +201,13 @@ class Run:
     refused: bool = False
 
 
-MakeEngine = Callable[..., Engine]
+MakeEngine = Callable[..., StoredEngine]
 
 
 class Programs:
     """The trees of all requests, for one engine."""
 
-    def __init__(self, make_engine: MakeEngine = Engine, **settings: Any) -> None:
+    def __init__(self, make_engine: MakeEngine = StoredEngine, **settings: Any) -> None:
         self.make_engine = make_engine
         self.settings = {"envelope": ENVELOPE, "terms": TERMS, "users": USERS} | settings
         self._roots: dict[tuple[Hashable, ...], Point] = {}
@@ -293,7 +293,7 @@ def _suspend(steps: Generator[Operation, Any, Any]) -> Any:
 
 
 def _act(
-    kind: Kind, session: StoredSession, me: int, visit: Visit
+    kind: Kind, session: FullSession, me: int, visit: Visit
 ) -> Generator[Operation, Any, None]:
     """Do what an application does; again from the beginning, if it had to ask the store."""
     if kind.asks_room:
@@ -306,11 +306,11 @@ def _act(
         kind.act(session, me)
 
 
-def program(engine: Engine, request: Request, run: Run) -> Generator[Operation, Any, Outcome]:
+def program(engine: StoredEngine, request: Request, run: Run) -> Generator[Operation, Any, Outcome]:
     """Do what an adapter and an application do with one request."""
     kind = request.kind
     visit = Visit(engine, request.text or None, request.arrived, _refuse, read)
-    session = StoredSession.of(visit)
+    session = FullSession.of(visit)
     if kind.looks:
         session.fill((yield from engine.open(visit.presented, visit.arrived)))
         run.handed = session._raw()

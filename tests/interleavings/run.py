@@ -28,7 +28,7 @@ from states import (
 )
 from walk import World
 
-from holdfast.core.stored import Engine
+from holdfast.core.stored import StoredEngine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class Campaign:
         extra = [f"{name} {value}" if name == "capped" else name for name, value in given if value]
         return f"{self.requests} requests{': ' if extra[1:] else ''}{', '.join(extra[1:])}"
 
-    def world(self, make_engine: MakeEngine = Engine, perform: Perform = perform) -> World:
+    def world(self, make_engine: MakeEngine = StoredEngine, perform: Perform = perform) -> World:
         """Return where it is walked."""
         terms = replace(
             TERMS,

@@ -13,7 +13,7 @@ from sight import ENVELOPE
 from states import ANONYMOUS, FIRST, LOGGED_IN, NONE, STARTS, combinations, first_records
 from walk import World
 
-from holdfast.core.stored import Engine
+from holdfast.core.stored import StoredEngine
 from holdfast.drive import arun, run
 from holdfast.testing import (
     AsyncStoreContract,
@@ -123,7 +123,7 @@ def test_awaited_it_is_the_same(kind, start):
     stores = ModelStore(records), AsyncModelStore(records)
 
     def steps(me, kind):
-        engine = Engine(envelope=ENVELOPE, terms=TERMS, users=USERS, random=Chance(me))
+        engine = StoredEngine(envelope=ENVELOPE, terms=TERMS, users=USERS, random=Chance(me))
         return program(engine, Request(kind, me, text, START, START), Run(START))
 
     for me, each in enumerate((kind, APPLY, LOG_IN, kind)):

@@ -15,8 +15,8 @@ from holdfast.core import token as tokens, visit as visits
 from holdfast.core.cookie_held import DROP, KEEP, SET
 from holdfast.core.envelope import Envelope
 from holdfast.core.events import Event
-from holdfast.core.stored import Engine
-from holdfast.core.stored_session import StoredSession
+from holdfast.core.full_session import FullSession
+from holdfast.core.stored import StoredEngine
 from holdfast.core.tagged_json import TaggedJSONSerializer
 from holdfast.core.users import Users
 from holdfast.core.verdict import Opened, Verdict
@@ -65,7 +65,7 @@ class World:
         self.store = MemoryStore(purge_every=None)
         self.model = Model(policy)
         idle = self.model.rules.idle
-        self.engine = Engine(
+        self.engine = StoredEngine(
             envelope=Envelope(
                 encode=_serializer.encode, decode=_serializer.decode, max_bytes=1 << 20
             ),
@@ -87,7 +87,7 @@ class World:
         """Send a request; return what its response does to the cookie, and what it sets it to."""
         now = self.clock()
         visit = self.model.visit(token, now)
-        session = StoredSession.of(visits.Visit(self.engine, token, now, self.perform))
+        session = FullSession.of(visits.Visit(self.engine, token, now, self.perform))
         self.events.clear()
         for step in steps:
             if not step.quiet and visit.standing is None and not visit.cleared:
@@ -108,7 +108,7 @@ class World:
         self._compare_cap(visit, capped)
         return answer, new
 
-    def _do_both(self, step: Step, session: StoredSession, visit: Visit) -> None:
+    def _do_both(self, step: Step, session: FullSession, visit: Visit) -> None:
         refused: list[type[Exception] | None] = []
         for one in (session,) if step.meanwhile else (session, visit):
             try:
@@ -147,7 +147,7 @@ class World:
         assert found in possible, (found, possible)
         return found
 
-    def _compare_looks(self, session: StoredSession, visit: Visit) -> None:
+    def _compare_looks(self, session: FullSession, visit: Visit) -> None:
         opened = session._opened
         assert opened is not None
         standing = standing_of(opened)
@@ -179,7 +179,7 @@ class World:
         assert (at and at.timestamp()) == (max(times.values()) if times else None)
         self._compare_freshness(session, times, now)
 
-    def _compare_freshness(self, session: StoredSession, times: dict[str, int], now: int) -> None:
+    def _compare_freshness(self, session: FullSession, times: dict[str, int], now: int) -> None:
         latest = now + self.model.rules.in_flight  # what is ahead of that was a wrong clock
         for methods in ((), ("password",), ("password", "totp")):
             for within in (1, 300):

@@ -18,10 +18,10 @@ from holdfast import StoreUnavailable
 from holdfast.core.cookie_held import SET
 from holdfast.core.envelope import Envelope
 from holdfast.core.events import Event
+from holdfast.core.full_session import FullSession
 from holdfast.core.migration import Imported, SignedCookie
 from holdfast.core.outcome import Outcome
-from holdfast.core.stored import Engine
-from holdfast.core.stored_session import StoredSession
+from holdfast.core.stored import StoredEngine
 from holdfast.core.terms import Terms
 from holdfast.core.token import parse
 from holdfast.core.users import Users
@@ -46,7 +46,7 @@ class World:
     outcomes: dict[int, Outcome | None] = field(default_factory=dict)
 
     def __post_init__(self):
-        self.engine = Engine(
+        self.engine = StoredEngine(
             envelope=Envelope(
                 encode=lambda mapping: json.dumps(mapping, sort_keys=True).encode(),
                 decode=json.loads,
@@ -62,7 +62,7 @@ class World:
         """Return the steps of a request that brings the cookie."""
         looks, action = ACTIONS[name]
         visit = Visit(self.engine, "", NOW, pytest.fail, lambda _: COOKIE)
-        session = StoredSession.of(visit)
+        session = FullSession.of(visit)
         if looks:
             session.fill((yield from self.engine.open(COOKIE, NOW)))
         action(session, number)
@@ -74,7 +74,7 @@ class World:
         return run(self.store, self.engine.open(presented, NOW + seconds))
 
 
-ACTIONS: dict[str, tuple[bool, Callable[[StoredSession, int], object]]] = {
+ACTIONS: dict[str, tuple[bool, Callable[[FullSession, int], object]]] = {
     "read": (True, lambda session, number: None),
     "write": (True, lambda session, number: session.update({f"w{number}": 1})),
     "log in": (True, lambda session, number: session.update(user_id="bob")),

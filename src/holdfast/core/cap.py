@@ -11,7 +11,7 @@ from holdfast.core.verdict import is_over
 from holdfast.errors import StoreUnavailable
 
 if TYPE_CHECKING:
-    from holdfast.core.stored import Engine
+    from holdfast.core.engine import Engine
 
 
 def cap(engine: Engine, user: str, spare: SessionKey, now: int) -> Generator[Operation, Any, None]:

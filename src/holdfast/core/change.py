@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.core.envelope import Envelope, Notes
+from holdfast.core.full_mapping import Applied, Asked, FullMapping, SignIn
 from holdfast.core.identity import identical
 from holdfast.core.merge import merge
-from holdfast.core.stored_mapping import Applied, Asked, SignIn, StoredMapping
 from holdfast.core.terms import Terms
 from holdfast.core.users import FRESH, Users, is_remembered
 from holdfast.core.verdict import Opened
@@ -38,7 +38,7 @@ class Change:
     client: Callable[[], str]
 
     @classmethod
-    def of(cls, session: StoredMapping, opened: Opened, visit: Visit) -> Change:
+    def of(cls, session: FullMapping, opened: Opened, visit: Visit) -> Change:
         """Return what a session was asked; ``opened`` is what it was loaded as."""
         contents = session._raw()
         wrote = session.modified
@@ -186,7 +186,7 @@ class Change:
         )
 
 
-def wants_nothing(session: StoredMapping, terms: Terms, now: int) -> bool:
+def wants_nothing(session: FullMapping, terms: Terms, now: int) -> bool:
     """Return whether a commit has nothing to ask of the store: the short way of most requests."""
     opened = session._opened
     if session._cleared or opened is None:

@@ -24,7 +24,7 @@ from holdfast.core.verdict import Opened, Verdict, judge
 from holdfast.errors import SessionTooLarge, UnstorableValue
 
 if TYPE_CHECKING:
-    from holdfast.core.stored import Engine
+    from holdfast.core.stored import StoredEngine
     from holdfast.core.visit import Visit
 
 
@@ -65,7 +65,7 @@ class SignedCookie:
 
 
 def open_cookie(
-    engine: Engine, cookie: SignedCookie, arrived: int
+    engine: StoredEngine, cookie: SignedCookie, arrived: int
 ) -> Generator[Operation, Any, Opened]:
     """Open the session that a signed cookie has become, or will when it is committed."""
     token = cookie.token
@@ -92,7 +92,7 @@ def open_cookie(
 
 
 def bring_over(
-    engine: Engine, opened: Opened, cookie: SignedCookie, visit: Visit, now: int
+    engine: StoredEngine, opened: Opened, cookie: SignedCookie, visit: Visit, now: int
 ) -> Generator[Operation, Any, Opened]:
     """Store what a signed cookie held, once; return what became of it."""
     token, record, created = cookie.token, opened.record, False
@@ -121,7 +121,7 @@ def bring_over(
 
 
 def retire_cookie(
-    engine: Engine, cookie: SignedCookie, now: int
+    engine: StoredEngine, cookie: SignedCookie, now: int
 ) -> Generator[Operation, Any, bool]:
     """End the session that a signed cookie became, or would have; return whether it was live."""
     key, expires = cookie.token.key, now + engine.terms.tombstone

@@ -12,10 +12,10 @@ from holdfast.core.token import Token
 from holdfast.core.verdict import Opened, Verdict, is_over, judge
 
 if TYPE_CHECKING:
-    from holdfast.core.stored import Engine
+    from holdfast.core.stored import StoredEngine
 
 
-def judged(engine: Engine, token: Token, record: Record | None, arrived: int) -> Opened:
+def judged(engine: StoredEngine, token: Token, record: Record | None, arrived: int) -> Opened:
     """Return what a token opens, given the record that the store has."""
     terms = engine.terms
     verdict = judge(token, record, arrived, terms)
@@ -42,7 +42,9 @@ def judged(engine: Engine, token: Token, record: Record | None, arrived: int) ->
     return Opened(verdict, token, record, letter, contents, engine.users.of(contents))
 
 
-def read(engine: Engine, record: Record) -> tuple[Letter, dict[str, Any], dict[str, Any]] | None:
+def read(
+    engine: StoredEngine, record: Record
+) -> tuple[Letter, dict[str, Any], dict[str, Any]] | None:
     """Return what a record holds: all contents, and what was set aside while they were withheld.
 
     None if that can't be read.
@@ -60,7 +62,7 @@ def read(engine: Engine, record: Record) -> tuple[Letter, dict[str, Any], dict[s
 
 
 def whole(
-    engine: Engine, letter: Letter, contents: dict[str, Any], aside: dict[str, Any]
+    engine: StoredEngine, letter: Letter, contents: dict[str, Any], aside: dict[str, Any]
 ) -> tuple[Letter, dict[str, Any]]:
     """Return what is held by who may see all of it.
 

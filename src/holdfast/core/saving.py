@@ -9,23 +9,23 @@ from holdfast.core.cap import cap
 from holdfast.core.change import Change
 from holdfast.core.cookie_held import SET
 from holdfast.core.envelope import Letter
+from holdfast.core.full_mapping import FullMapping
 from holdfast.core.opening import read, whole
 from holdfast.core.ops import Load, Save, Touch
 from holdfast.core.outcome import ATTEMPTS, NOTHING, Outcome, Steps
 from holdfast.core.record import Record
-from holdfast.core.stored_mapping import StoredMapping
 from holdfast.core.successor import Successor, successor
 from holdfast.core.token import Token
 from holdfast.core.verdict import Opened, Verdict, judge
 from holdfast.errors import SessionConflict, StoreUnavailable
 
 if TYPE_CHECKING:
-    from holdfast.core.stored import Engine
+    from holdfast.core.stored import StoredEngine
 
 
 def save(  # noqa: PLR0913, PLR0917  # what is known of a request whose token is good
-    engine: Engine,
-    session: StoredMapping,
+    engine: StoredEngine,
+    session: FullMapping,
     opened: Opened,
     token: Token,
     record: Record,
@@ -79,7 +79,7 @@ def save(  # noqa: PLR0913, PLR0917  # what is known of a request whose token is
 
 
 def _on_top_of(
-    engine: Engine,
+    engine: StoredEngine,
     opened: Opened,
     change: Change,
     readable: tuple[Letter, dict[str, Any], dict[str, Any]],
@@ -100,7 +100,7 @@ def _on_top_of(
 
 
 def _touch(  # noqa: PLR0913, PLR0917  # as in `save`
-    engine: Engine, token: Token, record: Record, letter: Letter, change: Change, now: int
+    engine: StoredEngine, token: Token, record: Record, letter: Letter, change: Change, now: int
 ) -> Steps[Record]:
     terms, lifetime = engine.terms, letter.notes.lifetime
     if not (change.is_activity and terms.is_touch_due(record.seen, lifetime, now)):
@@ -115,7 +115,7 @@ def _touch(  # noqa: PLR0913, PLR0917  # as in `save`
 
 
 def _tell_saved(
-    engine: Engine,
+    engine: StoredEngine,
     handle: str,
     step: Successor,
     merged: bool,  # noqa: FBT001  # called above alone

@@ -27,18 +27,16 @@ from holdfast.core import migration, token as tokens
 from holdfast.core.cap import cap
 from holdfast.core.change import Change, wants_nothing
 from holdfast.core.cookie_held import SET
-from holdfast.core.envelope import Envelope, Letter, Notes
-from holdfast.core.events import Event, EventName, Listener
+from holdfast.core.engine import Engine
+from holdfast.core.envelope import Letter, Notes
+from holdfast.core.full_mapping import FullMapping
 from holdfast.core.migration import SignedCookie
 from holdfast.core.opening import judged
 from holdfast.core.ops import Create, Load, Retire
 from holdfast.core.outcome import ATTEMPTS, DELETE, NOTHING, Outcome, Steps
 from holdfast.core.record import Record
 from holdfast.core.saving import save
-from holdfast.core.stored_mapping import StoredMapping
-from holdfast.core.terms import Terms
 from holdfast.core.token import Token
-from holdfast.core.users import Users
 from holdfast.core.verdict import Opened, Verdict
 from holdfast.core.visit import Visit
 from holdfast.errors import (
@@ -49,41 +47,11 @@ from holdfast.errors import (
 )
 
 
-class Engine:
-    """What decides about stored sessions.
-
-    ``random`` returns so many bytes that nobody can guess; ``listeners`` are told what happens;
-    ``transient_keys`` live for one request only. With ``go_on_without_store`` a page that looks at
-    its session goes on with an empty one when the store is unavailable.
-    """
-
-    def __init__(  # noqa: PLR0913  # all by keyword
-        self,
-        *,
-        envelope: Envelope,
-        terms: Terms,
-        users: Users,
-        random: Callable[[int], bytes],
-        listeners: tuple[Listener, ...] = (),
-        transient_keys: frozenset[str] = frozenset(),
-        go_on_without_store: bool = False,
-    ) -> None:
-        self.envelope = envelope
-        self.terms = terms
-        self.users = users
-        self.random = random
-        self.listeners = listeners
-        self.transient_keys = transient_keys
-        self.go_on_without_store = go_on_without_store
-        # What a session asks: whether its contents differ from what was loaded.
-        self.holds = envelope.same
-        self.snapshot = envelope.snapshot
+class StoredEngine(Engine):
+    """What decides about stored sessions."""
 
     def open(self, presented: Token | SignedCookie | None, arrived: int) -> Steps[Opened]:
-        """Return what a request finds that arrived at ``arrived``, seconds since the epoch.
-
-        Raises :exc:`holdfast.StoreUnavailable`, unless pages go on without the store.
-        """
+        """As :meth:`Engine.open`."""
         try:
             return (yield from self._find(presented, arrived))
         except StoreUnavailable as error:
@@ -102,14 +70,8 @@ class Engine:
         record = yield Load(presented.key)
         return judged(self, presented, record, arrived)
 
-    def commit(self, session: StoredMapping, now: int) -> Steps[Outcome]:
-        """Store what a request wants of its session; return what its response does to the cookie.
-
-        ``now`` is in seconds since the epoch. It may be called again, and goes on from what was
-        stored before. Raises :exc:`holdfast.UnstorableValue` and :exc:`holdfast.SessionTooLarge`
-        before anything is stored; :exc:`holdfast.StoreUnavailable`, :exc:`holdfast.SessionConflict`
-        and whatever else a store raises, after which the session is not tried again.
-        """
+    def commit(self, session: FullMapping, now: int) -> Steps[Outcome]:
+        """As :meth:`Engine.commit`."""
         visit, opened = session._visit, session._opened
         if visit is None or session._failed or wants_nothing(session, self.terms, now):
             return NOTHING
@@ -129,7 +91,7 @@ class Engine:
             raise
 
     def _end(
-        self, session: StoredMapping, presented: Token | SignedCookie | None, now: int
+        self, session: FullMapping, presented: Token | SignedCookie | None, now: int
     ) -> Steps[Outcome]:
         """End the session of whoever ever held one of its tokens."""
         ended = presented is not None and (yield from self._retire(presented, now))
@@ -147,7 +109,7 @@ class Engine:
         return ended
 
     def _store(
-        self, session: StoredMapping, opened: Opened, visit: Visit, now: int
+        self, session: FullMapping, opened: Opened, visit: Visit, now: int
     ) -> Steps[Outcome]:
         change = Change.of(session, opened, visit)
         cookie, token = opened.cookie, opened.token
@@ -175,7 +137,7 @@ class Engine:
         why = opened.verdict.value
         return (yield from self.drop(session, cookie or token, change, retires, why, now))
 
-    def _begin(self, session: StoredMapping, change: Change, now: int) -> Steps[Outcome]:
+    def _begin(self, session: FullMapping, change: Change, now: int) -> Steps[Outcome]:
         """Begin a session for who had none; a page may do without one, unless it logs in."""
         try:
             return (yield from self._create(session, change.contents, change, now))
@@ -188,7 +150,7 @@ class Engine:
             return NOTHING
 
     def _create(
-        self, session: StoredMapping, contents: dict[str, Any], change: Change, now: int
+        self, session: FullMapping, contents: dict[str, Any], change: Change, now: int
     ) -> Steps[Outcome]:
         """Begin a session with ``contents``."""
         letter = Letter(change.notes(Notes(), now), self.envelope.text_of(contents))
@@ -229,7 +191,7 @@ class Engine:
 
     def drop(  # noqa: PLR0913, PLR0917  # what is known of a request whose token is dead
         self,
-        session: StoredMapping,
+        session: FullMapping,
         presented: Token | SignedCookie | None,
         change: Change,
         retires: bool,  # noqa: FBT001  # called within this class alone
@@ -248,17 +210,3 @@ class Engine:
         if lost or change.asked.sign_in is not None:
             self.tell("dropped", "" if presented is None else presented.handle, why)
         return DELETE if ended else NOTHING
-
-    def tell_unavailable(
-        self, presented: Token | SignedCookie | None, error: StoreUnavailable
-    ) -> None:
-        """Tell the listeners that the store could not be asked."""
-        handle = "" if presented is None else presented.handle
-        self.tell("store_unavailable", handle, error.reason)
-
-    def tell(self, name: EventName, handle: str, why: str = "", key: str = "") -> None:
-        """Tell the listeners of an event."""
-        if self.listeners:
-            event = Event(name, handle, why, key)
-            for listener in self.listeners:
-                listener(event)

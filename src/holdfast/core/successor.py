@@ -15,7 +15,7 @@ from holdfast.core.token import Token
 from holdfast.core.verdict import by_previous
 
 if TYPE_CHECKING:
-    from holdfast.core.stored import Engine
+    from holdfast.core.stored import StoredEngine
 
 
 class Successor(NamedTuple):
@@ -33,7 +33,7 @@ class Successor(NamedTuple):
 
 
 def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
-    engine: Engine,
+    engine: StoredEngine,
     token: Token,
     record: Record,
     letter: Letter,

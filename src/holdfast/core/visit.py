@@ -9,8 +9,8 @@ from holdfast.core.ops import Operation
 from holdfast.core.token import Token, parse
 
 if TYPE_CHECKING:
+    from holdfast.core.engine import Engine
     from holdfast.core.migration import SignedCookie
-    from holdfast.core.stored import Engine
 
 T = TypeVar("T")
 

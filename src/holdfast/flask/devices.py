@@ -11,7 +11,7 @@ import flask
 
 from holdfast import manage
 from holdfast.core.outcome import Steps
-from holdfast.core.stored import Engine
+from holdfast.core.stored import StoredEngine
 from holdfast.core.users import id_of
 from holdfast.drive import run
 from holdfast.errors import ConfigurationError, NotSignedIn
@@ -85,7 +85,7 @@ def stored_sessions() -> StoredSessionInterface:
     return interface
 
 
-def _performed(use_case: Callable[[Engine, int], Steps[T]]) -> T:
+def _performed(use_case: Callable[[StoredEngine, int], Steps[T]]) -> T:
     interface = stored_sessions()
     app: Any = flask.current_app
     engine = interface.engine(app._get_current_object())  # noqa: SLF001  # Flask's own way

@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 
 import flask
 
-from holdfast.core.stored_session import names_of
+from holdfast.core.full_session import names_of
 from holdfast.errors import ConfigurationError, ReauthenticationRequired
 from holdfast.flask.devices import stored_sessions
 from holdfast.flask.sessions import session

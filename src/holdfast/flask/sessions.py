@@ -11,8 +11,8 @@ import flask.sessions
 from flask.json.tag import TaggedJSONSerializer as _FlaskTaggedJSONSerializer
 
 from holdfast.core import loading, tagged_json
+from holdfast.core.full_session import FullSession
 from holdfast.core.session import NullSession as _NullSession, Session
-from holdfast.core.stored_session import StoredSession as _StoredSession
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=loading.renew)
@@ -46,7 +46,7 @@ class SecureCookieSession(Session, SessionMixin, flask.sessions.SecureCookieSess
     """
 
 
-class StoredSession(_StoredSession, SessionMixin):  # type: ignore[override]  # `new` is found out
+class StoredSession(FullSession, SessionMixin):  # type: ignore[override]  # `new` is found out
     """A session that is kept in a store: a ``dict`` that is loaded when first looked at.
 
     Changes inside nested values are noticed: ``session["cart"].append(item)`` is saved. Beside

@@ -25,7 +25,7 @@ from holdfast.core.migration import Imported, SignedCookie
 from holdfast.core.policy import LONGEST, Policy
 from holdfast.core.signing import b64decode
 from holdfast.core.store import Cappable, Store
-from holdfast.core.stored import Engine
+from holdfast.core.stored import StoredEngine
 from holdfast.core.token import Token
 from holdfast.core.users import Users
 from holdfast.core.visit import Visit
@@ -75,7 +75,7 @@ class StoredSessionInterface(SessionInterface):
 
     session_class: type[StoredSession] = StoredSession
     serializer: Any = session_json_serializer
-    _made: tuple[tuple[Any, ...], Engine | None] = ((), None)
+    _made: tuple[tuple[Any, ...], StoredEngine | None] = ((), None)
 
     def __init__(
         self,
@@ -181,7 +181,7 @@ class StoredSessionInterface(SessionInterface):
         user_agent = request.headers.get("User-Agent", "")
         return client_text(self.policy.client, user_agent, request.remote_addr)
 
-    def engine(self, app: Flask) -> Engine:
+    def engine(self, app: Flask) -> StoredEngine:
         """Return what decides about sessions, by the configuration of this moment."""
         config = app.config
         cls: Any = type(app)
@@ -206,7 +206,7 @@ class StoredSessionInterface(SessionInterface):
             self._made = inputs, engine
         return engine
 
-    def _make_engine(self, app: Flask) -> Engine:
+    def _make_engine(self, app: Flask) -> StoredEngine:
         config = app.config
         idle = int(app.permanent_session_lifetime.total_seconds())
         if idle < 1:
@@ -233,7 +233,7 @@ class StoredSessionInterface(SessionInterface):
                 f" {encode({})!r} of an empty session"
             )
             raise ConfigurationError(msg)
-        return Engine(
+        return StoredEngine(
             envelope=Envelope(encode=encode, decode=decode, max_bytes=self.policy.max_bytes),
             terms=self.policy.terms(idle=idle, touched=bool(refreshed)),
             users=Users(user_keys, self._warn),

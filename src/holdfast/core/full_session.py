@@ -1,6 +1,6 @@
-"""The session of an application that keeps it in a store: what is known of it, and who signed in.
+"""The session of an application: the mapping, what is known of it, and who signed in.
 
-What is asked of it here is noted; it is decided in ``stored.py`` when the request is over.
+What is asked of it here is noted; its engine decides when the request is over.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from uuid import UUID
 from holdfast.core import loading
 from holdfast.core.cap import has_room
 from holdfast.core.change import Change
+from holdfast.core.full_mapping import FullMapping, SignIn
 from holdfast.core.opening import whole
 from holdfast.core.policy import LONGEST
-from holdfast.core.stored_mapping import SignIn, StoredMapping
 from holdfast.core.users import confirm, id_of, is_remembered
 from holdfast.core.verdict import Opened
 from holdfast.errors import (
@@ -28,8 +28,8 @@ from holdfast.errors import (
 )
 
 
-class StoredSession(StoredMapping):
-    """A session that is kept in a store.
+class FullSession(FullMapping):
+    """A session with a life, which an engine decides about.
 
     A subclass's ``__init__`` is not called for the session of a request.
     """
@@ -94,18 +94,18 @@ class StoredSession(StoredMapping):
 
     @property
     def new(self) -> bool:  # type: ignore[override]  # a plain attribute where it never changes
-        """Whether no stored session was found for this request."""
+        """Whether no session was found for this request."""
         return self._look_into().record is None
 
     @property
     def handle(self) -> str | None:
-        """The session's public name, for logs and lists; None while it is not stored."""
+        """The session's public name, for logs and lists; None while it is not kept."""
         record = self._look_into().record
         return None if record is None else record.handle
 
     @property
     def created(self) -> datetime | None:
-        """When the session began, or its user last logged in; None while it is not stored.
+        """When the session began, or its user last logged in; None while it is not kept.
 
         Authenticating again by all methods of the login counts as a login.
         """
@@ -114,7 +114,7 @@ class StoredSession(StoredMapping):
 
     @property
     def last_seen(self) -> datetime | None:
-        """When the session was last noted to be active; None while it is not stored."""
+        """When the session was last noted to be active; None while it is not kept."""
         record = self._look_into().record
         return None if record is None else datetime.fromtimestamp(record.seen, UTC)
 
@@ -265,7 +265,7 @@ class StoredSession(StoredMapping):
         return {**notes.methods, "": notes.authenticated} if notes.authenticated else {}
 
     def _look_into(self) -> Opened:
-        """Return what the store has; the response depends on the cookie then."""
+        """Return what was found; the response depends on the cookie then."""
         self._touched = True
         return self._open()
 

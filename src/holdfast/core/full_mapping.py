@@ -1,6 +1,7 @@
-"""The mapping of a session that lives in a store: loaded when it is first looked at.
+"""The mapping of a session that an engine decides about: loaded when it is first looked at.
 
-It notes what was asked of it, and decides nothing: that is done in ``stored.py``.
+It notes what was asked of it, and decides nothing: that is done in ``stored.py``, or in
+``sealed_cookie.py``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Self
 
-    from holdfast.core.stored import Engine
+    from holdfast.core.engine import Engine
 
 # A key, what was applied to its value, and what to in its absence.
 Applied = tuple[str, Callable[[Any], Any], Any]
@@ -58,8 +59,8 @@ class Asked(NamedTuple):
 _NOTHING_ASKED = Asked()
 
 
-class StoredMapping(Session):
-    """The contents of a session that is kept in a store, and what was asked of it."""
+class FullMapping(Session):
+    """The contents of a session, and what was asked of it."""
 
     _ties = frozenset({*Session._ties, "_visit", "_opened", "_assigned", "_applied"})  # noqa: SLF001  # of its base
 
