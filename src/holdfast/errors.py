@@ -128,7 +128,8 @@ class CookieTooLarge(HoldfastError, ValueError):
         return (
             f"the session cookie '{self.name}' needs {self.size} bytes for its name and value, and"
             f" browsers drop cookies over {self.limit} without a word."
-            f" Largest keys: {describe_sizes(self.largest)}. Keep less in the session."
+            f" Largest keys: {describe_sizes(self.largest)}. Keep less in the session, or keep the"
+            " session in a store: Holdfast(app, store='sqlite:///sessions.db')."
         )
 
 

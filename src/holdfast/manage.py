@@ -8,15 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from holdfast.core.cap import living
 from holdfast.core.client import Client
 from holdfast.core.engine import Engine
+from holdfast.core.full_session import FullSession
 from holdfast.core.ops import List, OfUser, Retire
 from holdfast.core.outcome import Steps
 from holdfast.core.record import Record
 from holdfast.core.store import Page, Purgeable, Store
-from holdfast.errors import StoreUnavailable
+from holdfast.errors import NotSignedIn, StoreUnavailable
+
+if TYPE_CHECKING:
+    from holdfast.core.revocations import Revocations
 
 # Small, so that no request waits long for its turn.
 BATCH = 500
@@ -71,15 +76,45 @@ def end_session(engine: Engine, user_id: str, handle: str, now: int) -> Steps[bo
     return bool((yield from _end(engine, chosen, now, "by its user")))
 
 
-def end_user(engine: Engine, user_id: str, now: int, *, but: str | None = None) -> Steps[int]:
-    """End all sessions of a user, but the one of a handle; return how many (ASVS 5.0, 7.4.2)."""
+def end_user(
+    engine: Engine, user_id: str, now: int, *, but: str | None = None
+) -> Steps[int | None]:
+    """End all sessions of a user, but the one of a handle; return how many (ASVS 5.0, 7.4.2).
+
+    None where they live in cookies, which nobody can count.
+    """
+    if engine.revocations is not None:
+        yield from _end_before(engine, engine.revocations, user_id, now)
+        return None
     records: Sequence[Record] = yield OfUser(user_id)
     chosen = [record for record in records if record.handle != but]
     return (yield from _end(engine, chosen, now, "all of its user" if but is None else "others"))
 
 
-def end_all(engine: Engine, now: int) -> Steps[int]:
-    """End everybody's sessions, page by page; return how many (ASVS 5.0, 7.4.5)."""
+def end_others(engine: Engine, session: FullSession, now: int) -> Steps[int | None]:
+    """End all sessions of a session's user but that one; return how many (ASVS 5.0, 7.4.3).
+
+    None where they live in cookies, which nobody can count. Raises :exc:`holdfast.NotSignedIn` if
+    it is nobody's.
+    """
+    user_id, own = session.user_id, session.handle
+    if user_id is None:
+        raise session.outage or NotSignedIn
+    if engine.revocations is None:
+        return (yield from end_user(engine, user_id, now, but=own))
+    limit = yield from _end_before(engine, engine.revocations, user_id, now)
+    session.outlive(limit.version)
+    return None
+
+
+def end_all(engine: Engine, now: int) -> Steps[int | None]:
+    """End everybody's sessions, page by page; return how many (ASVS 5.0, 7.4.5).
+
+    None where they live in cookies, which nobody can count.
+    """
+    if engine.revocations is not None:
+        yield from _end_before(engine, engine.revocations, None, now)
+        return None
     ended, after = 0, b""
     while True:
         page: Page = yield List(after)
@@ -87,6 +122,14 @@ def end_all(engine: Engine, now: int) -> Steps[int]:
         after = page.after
         if not after:
             return ended
+
+
+def _end_before(
+    engine: Engine, revocations: Revocations, user_id: str | None, now: int
+) -> Steps[Record]:
+    limit = yield from revocations.end_before(user_id, now)
+    engine.tell("ended", limit.handle, "everybody's" if user_id is None else "all of its user")
+    return limit
 
 
 def _end(engine: Engine, records: Sequence[Record], now: int, why: str) -> Steps[int]:

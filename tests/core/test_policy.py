@@ -19,6 +19,7 @@ from holdfast import (
     OnOutage,
     Policy,
 )
+from holdfast.core import kinds
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
@@ -39,7 +40,7 @@ def test_the_default_is_what_flask_does():
     assert Policy().on_large_cookie is OnLargeCookie.WARN
     assert Policy().on_outage is OnOutage.FAIL
     assert Policy().in_flight == timedelta(seconds=10)
-    assert Policy().needs_store == ()
+    assert Policy().stated == ()
 
 
 def test_nothing_is_stated_by_default():
@@ -263,7 +264,9 @@ def test_another_policy_is_made_of_one_and_checked_as_any():
 )
 def test_what_only_a_stored_session_can_have(stated):
     """What takes a record, or a store, is told by name."""
-    assert Policy(**stated).needs_store == tuple(stated)
+    assert Policy(**stated).stated == tuple(stated)
+    assert not kinds.SIGNED.keeps & set(stated)
+    assert kinds.STORED.keeps >= set(stated)
 
 
 def test_what_a_signed_cookie_can_have():
@@ -274,10 +277,10 @@ def test_what_a_signed_cookie_can_have():
         no_store=True,
         cookie=CookiePolicy(name="__Host-session", secure=True, path="/"),
     )
-    assert policy.needs_store == ()
-    assert policy.for_development().needs_store == ()
+    assert kinds.SIGNED.keeps >= set(policy.stated)
+    assert policy.for_development().stated == policy.stated
     persistent = replace(policy, cookie=replace(policy.cookie, persistent=False))
-    assert persistent.needs_store == ("cookie.persistent",)
+    assert persistent.stated == (*policy.stated, "cookie.persistent")
 
 
 def test_all_that_takes_a_store_is_told_in_one():
@@ -285,4 +288,5 @@ def test_all_that_takes_a_store_is_told_in_one():
     policy = Policy(
         idle=HOUR, absolute=DAY, on_idle=OnIdle.REAUTHENTICATE, max_per_user=1, no_store=True
     )
-    assert policy.needs_store == ("idle", "absolute", "on_idle", "max_per_user")
+    vain = tuple(name for name in policy.stated if name not in kinds.SIGNED.keeps)
+    assert vain == ("idle", "absolute", "on_idle", "max_per_user")

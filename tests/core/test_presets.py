@@ -161,4 +161,4 @@ def test_a_subclass_keeps_its_class():
         assert type(policy) is Strict
         assert type(policy.for_development()) is Strict
         assert type(policy.for_domain("example.org")) is Strict
-        assert policy.needs_store == getattr(Policy, name)().needs_store
+        assert policy.stated == getattr(Policy, name)().stated

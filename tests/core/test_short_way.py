@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from stored_sessions import NOTHING, START, Server
 from values import examples
 
-from holdfast.core import change, stored
+from holdfast.core import change, engine
 from holdfast.core.full_session import FullSession
 from holdfast.core.terms import Terms
 from holdfast.core.token import parse
@@ -63,14 +63,14 @@ def test_who_wants_nothing_asks_nothing(uses, state):
     session = server.request(None if state["kept"] == "no cookie" else cookie)
     for use in uses:
         USES[use](session)
-    if stored.wants_nothing(session, server.engine.terms, START) and session.is_in_use:
+    if engine.wants_nothing(session, server.engine.terms, START) and session.is_in_use:
         asked = list(server.store.asked)
-        short = stored.wants_nothing
-        stored.wants_nothing = lambda *_: False
+        short = engine.wants_nothing
+        engine.wants_nothing = lambda *_: False
         try:
             assert server.commit(session) == NOTHING
         finally:
-            stored.wants_nothing = short
+            engine.wants_nothing = short
         assert server.store.asked == asked
 
 

@@ -13,7 +13,7 @@ import pytest
 from werkzeug.security import generate_password_hash
 
 import holdfast.flask.devices
-import holdfast.flask.stored
+import holdfast.flask.full
 
 COOKIE = "holdfast_demo"
 PASSWORD = "hold fast"
@@ -43,7 +43,7 @@ def app(make_app):
 def now(monkeypatch):
     """Stop the clock for sessions; ``now.time`` sets it, in seconds since the epoch."""
     hands = SimpleNamespace(time=int(time.time()) + 2)
-    for module in (holdfast.flask.stored, holdfast.flask.devices):
+    for module in (holdfast.flask.full, holdfast.flask.devices):
         monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: hands.time))
     return hands
 

@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
 STORES_MAY_IMPORT = ("holdfast.core.record", "holdfast.core.store", "holdfast.errors")
 # What the core may import beside the standard library, and what only inside of functions.
 CORE_MAY_IMPORT = {"msgspec"}
-CORE_MAY_IMPORT_LATE = {("tags.py", "markupsafe")}
+CORE_MAY_IMPORT_LATE = {("tags.py", "markupsafe"), ("sealing.py", "cryptography")}
 # What performs: the core asks for time, chance and the outside through its arguments.
 PERFORMERS = {
     "asyncio", "io", "logging", "multiprocessing", "os", "pathlib", "random", "secrets", "select",

@@ -12,7 +12,7 @@ import pytest
 import holdfast.flask.commands
 import holdfast.flask.configuration
 import holdfast.flask.devices
-import holdfast.flask.stored
+import holdfast.flask.full
 from holdfast.flask import Holdfast
 from holdfast.stores.memory import MemoryStore
 from holdfast.stores.sqlite import SQLiteStore
@@ -119,7 +119,7 @@ def now(monkeypatch):
     hands = SimpleNamespace(time=int(time.time()) + 2)
     clock = SimpleNamespace(time=lambda: hands.time)
     modules = (
-        holdfast.flask.stored,
+        holdfast.flask.full,
         holdfast.flask.configuration,
         holdfast.flask.commands,
         holdfast.flask.devices,

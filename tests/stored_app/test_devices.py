@@ -348,7 +348,7 @@ def test_sessions_in_cookies(call):
     Holdfast(app)
 
     def page():
-        with pytest.raises(ConfigurationError, match="name one, as in Holdfast"):
+        with pytest.raises(ConfigurationError, match="as in Holdfast"):
             CALLS[call]()
 
     assert Browser(app).visit(page).status_code == 200

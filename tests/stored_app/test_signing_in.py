@@ -457,7 +457,7 @@ def test_require_fresh_takes_a_store():
     app = make_app(SECRET_KEY=SECRET, PROPAGATE_EXCEPTIONS=True)
     Holdfast(app)
     app.get("/password")(require_fresh()(lambda: "it is open"))
-    with pytest.raises(ConfigurationError, match="name one, as in Holdfast"):
+    with pytest.raises(ConfigurationError, match="give a store, as in Holdfast"):
         app.test_client().get("/password")
 
 

@@ -122,9 +122,9 @@ def devices() -> None:
     """List a user's sessions and end them."""
     assert_type(sessions_of("ada"), list[UserSession])
     assert_type(end_session("ada", sessions_of(7)[0].handle), bool)
-    assert_type(end_others(), int)
-    assert_type(end_user(7), int)
-    assert_type(end_all(), int)
+    assert_type(end_others(), int | None)
+    assert_type(end_user(7), int | None)
+    assert_type(end_all(), int | None)
     for each in sessions_of("ada"):
         assert_type(each.handle, str)
         assert_type(each.created, datetime)

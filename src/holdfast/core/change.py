@@ -6,7 +6,9 @@ from collections.abc import Callable, Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
-from holdfast.core.envelope import Envelope, Notes
+import msgspec
+
+from holdfast.core.envelope import EMPTY, Envelope, Letter, Notes
 from holdfast.core.full_mapping import Applied, Asked, FullMapping, SignIn
 from holdfast.core.identity import identical
 from holdfast.core.merge import merge
@@ -184,6 +186,14 @@ class Change:
             for key, function, default in self.applied
             if key in mine and identical(results[key], mine[key])
         )
+
+
+def letter_after(letter: Letter, text: bytes, change: Change, now: int) -> Letter:
+    """Return the letter that a change makes of one; ``text`` is the mapping then."""
+    if change.stays_withheld:
+        aside = "" if text == EMPTY.text else text.decode()
+        return letter._replace(notes=msgspec.structs.replace(letter.notes, aside=aside))
+    return letter._replace(notes=change.notes(letter.notes, now), text=text)
 
 
 def wants_nothing(session: FullMapping, terms: Terms, now: int) -> bool:

@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from holdfast.core.change import wants_nothing
 from holdfast.core.envelope import Envelope
 from holdfast.core.events import Event, EventName, Listener
+from holdfast.core.full_mapping import FullMapping
 from holdfast.core.outcome import Outcome, Steps
+from holdfast.core.policy import LONGEST
 from holdfast.core.terms import Terms
 from holdfast.core.users import Users
-from holdfast.errors import StoreUnavailable
+from holdfast.core.verdict import Opened
+from holdfast.core.visit import Visit
+from holdfast.errors import (
+    CookieTooLarge,
+    SessionTooLarge,
+    StoreUnavailable,
+    UnstorableValue,
+)
 
 if TYPE_CHECKING:
-    from holdfast.core.full_mapping import FullMapping
-    from holdfast.core.verdict import Opened
+    from holdfast.core.revocations import Revocations
 
 
 class Presented(Protocol):
@@ -33,6 +42,9 @@ class Engine:
     ``transient_keys`` live for one request only. With ``go_on_without_store`` a page that looks at
     its session goes on with an empty one when the store is unavailable.
     """
+
+    revocations: Revocations | None = None
+    """What sessions in cookies were ended, where that can be done."""
 
     def __init__(  # noqa: PLR0913  # all by keyword
         self,
@@ -56,21 +68,65 @@ class Engine:
         self.holds = envelope.same
         self.snapshot = envelope.snapshot
 
+    @property
+    def longest(self) -> int:
+        """The longest lifetime that a session may give itself, in seconds."""
+        absolute = self.terms.absolute
+        return int(LONGEST.total_seconds()) if absolute is None else absolute
+
     def open(self, presented: Any, arrived: int) -> Steps[Opened]:
         """Return what a request finds that arrived at ``arrived``, seconds since the epoch.
 
         Raises :exc:`holdfast.StoreUnavailable`, unless pages go on without the store.
         """
-        raise NotImplementedError
+        try:
+            return (yield from self.find(presented, arrived))
+        except StoreUnavailable as error:
+            self.tell_unavailable(presented, error)
+            if not self.go_on_without_store or presented is None:
+                raise
+            return self.unseen(presented, error)
 
     def commit(self, session: FullMapping, now: int) -> Steps[Outcome]:
         """Keep what a request wants of its session; return what its response does to the cookie.
 
         ``now`` is in seconds since the epoch. It may be called again, and goes on from what was
-        kept before. Raises :exc:`holdfast.UnstorableValue` and :exc:`holdfast.SessionTooLarge`
-        before anything is kept; :exc:`holdfast.StoreUnavailable`, :exc:`holdfast.SessionConflict`
-        and whatever else a store raises, after which the session is not tried again.
+        kept before. Raises :exc:`holdfast.UnstorableValue`, :exc:`holdfast.SessionTooLarge` and
+        :exc:`holdfast.CookieTooLarge` before anything is kept; :exc:`holdfast.StoreUnavailable`,
+        :exc:`holdfast.SessionConflict` and whatever else a store raises, after which the session
+        is not tried again.
         """
+        visit, opened = session._visit, session._opened
+        if visit is None or session._failed or wants_nothing(session, self.terms, now):
+            return session._again
+        try:
+            return (yield from self.keep(session, visit, opened, now))
+        except (UnstorableValue, SessionTooLarge, CookieTooLarge):
+            raise  # nothing was saved; what is mended may be
+        except Exception as error:
+            session._failed = True  # it may have been saved, and must not be twice
+            if isinstance(error, StoreUnavailable):
+                self.tell_unavailable(self.presented(visit, opened), error)
+            raise
+
+    # What each kind of session does by itself.
+
+    def find(self, presented: Any, arrived: int) -> Steps[Opened]:
+        """Return what a request finds, as :meth:`open`, if it can be told."""
+        raise NotImplementedError
+
+    def unseen(self, presented: Any, error: StoreUnavailable) -> Opened:
+        """Return what a request finds where nobody can tell."""
+        raise NotImplementedError
+
+    def presented(self, visit: Visit, opened: Opened | None) -> Presented | None:
+        """Return what a request presented, or what it got since."""
+        raise NotImplementedError
+
+    def keep(
+        self, session: FullMapping, visit: Visit, opened: Opened | None, now: int
+    ) -> Steps[Outcome]:
+        """Keep what a request wants, as :meth:`commit`; ``opened`` is None if nobody looked."""
         raise NotImplementedError
 
     def tell_unavailable(self, presented: Presented | None, error: StoreUnavailable) -> None:

@@ -7,13 +7,16 @@ every type comes back as from there.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from holdfast.core.fresh_stack import on_a_fresh_stack
 from holdfast.core.unstorable import ERRORS, encoded, largest_keys
 from holdfast.errors import SessionTooLarge
+
+if TYPE_CHECKING:
+    from holdfast.core.at_rest import Box
 
 
 class Notes(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -46,10 +49,14 @@ _decode_notes = msgspec.json.Decoder(Notes).decode
 
 
 class Letter(NamedTuple):
-    """An envelope opened: the notes, and the mapping as the bytes that were stored."""
+    """An envelope opened: the notes, and the mapping as the bytes that were stored.
+
+    ``box`` is what it was sealed in, if it was.
+    """
 
     notes: Notes = _NO_NOTES
     text: bytes = b"{}"
+    box: Box | None = None
 
     def visible(self, withheld: bool) -> bytes:  # noqa: FBT001  # there are two sights of it
         """Return the text that a request may see: all, or what was set aside."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 from holdfast.core import loading
 from holdfast.core.identity import identical
+from holdfast.core.outcome import NOTHING, Outcome
 from holdfast.core.session import Session
 from holdfast.core.verdict import Opened, Verdict
 from holdfast.core.visit import Visit
@@ -27,7 +28,7 @@ Applied = tuple[str, Callable[[Any], Any], Any]
 T = TypeVar("T")
 
 _MISSING: Any = object()
-_NOTHING = Opened(Verdict.NONE)
+_UNOPENED = Opened(Verdict.NONE)
 
 
 class SignIn(NamedTuple):
@@ -69,6 +70,8 @@ class FullMapping(Session):
     _transient_keys: frozenset[str] = frozenset()
     _touched = False  # what `accessed` says
     _failed = False  # the store did not take it, and it is not tried again
+    _outlives = 0  # the version of its user's limit that does not end it; see `revocations.py`
+    _again: Outcome = NOTHING  # what another commit comes to that keeps nothing new
     _cleared = False
     _asked = _NOTHING_ASKED
     logged_out = False
@@ -113,7 +116,7 @@ class FullMapping(Session):
         visit = self._visit
         if self._opened is None and visit is not None:
             self.fill(visit.perform(visit.engine.open(visit.presented, visit.arrived)))
-        return self._opened or _NOTHING
+        return self._opened or _UNOPENED
 
     def _look(self) -> None:
         self._touched = True

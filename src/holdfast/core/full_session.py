@@ -69,8 +69,7 @@ class FullSession(FullMapping):
             raise ConfigurationError(msg)
         seconds = 0 if value is None else int(value.total_seconds())
         engine = self.engine
-        absolute = engine.terms.absolute if engine is not None else None
-        longest = int(LONGEST.total_seconds()) if absolute is None else absolute
+        longest = int(LONGEST.total_seconds()) if engine is None else engine.longest
         if value is not None and not 1 <= seconds <= longest:
             msg = (
                 "lifetime must be from a second to the absolute lifetime that the policy states,"
@@ -137,6 +136,14 @@ class FullSession(FullMapping):
         """
         self._look()
         self._asked = self._asked._replace(regenerate=True)
+
+    def outlive(self, version: int) -> None:
+        """Have the session outlive a limit of its user's, under another id; see `revocations.py`.
+
+        For who ends all sessions but this one.
+        """
+        self.regenerate()
+        self._outlives = version
 
     # Signing in
 

@@ -1,11 +1,15 @@
-"""Keys: what signs, derived from the secrets of an application, and which secrets are too weak."""
+"""Keys: what signs and seals, derived from an application's secrets; which secrets are too weak.
+
+Each purpose has keys of its own (ASVS 5.0, 11.3.5), derived by HKDF (RFC 5869) from inputs that
+carry their lengths, so that no two purposes can come to the same input.
+"""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from holdfast.errors import ConfigurationError
@@ -105,6 +109,38 @@ def derive_signing_key(
             )
             raise ConfigurationError(msg)
     return digest
+
+
+def with_lengths(*parts: bytes) -> bytes:
+    """Return parts in a row, each behind its length in four bytes: no two rows are alike."""
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def hkdf(secret: bytes, info: bytes, length: int = 32) -> bytes:
+    """Return at most 32 bytes derived from a secret by HKDF-SHA256 (RFC 5869) for one use."""
+    extracted = hmac.digest(b"holdfast", secret, "sha256")
+    return hmac.digest(extracted, info + b"\1", "sha256")[:length]
+
+
+ID_BYTES = 4
+
+
+class KeyRing:
+    """The keys of one purpose, of all secrets in force.
+
+    ``secrets`` are those, the current one first; ``current`` is the id of its key, and ``keys``
+    are all by their ids: four bytes, which tell which key a value is under, and nothing else.
+    """
+
+    __slots__ = ("current", "keys")
+
+    def __init__(self, secrets: Sequence[bytes], purpose: bytes) -> None:
+        self.keys: dict[bytes, bytes] = {}
+        for secret in secrets:
+            key = hkdf(secret, with_lengths(b"key", purpose))
+            # Of two that had one id, by a chance of 1 in 2 ** 32, the newer one counts.
+            self.keys.setdefault(hkdf(secret, with_lengths(b"key id", purpose), ID_BYTES), key)
+        self.current = next(iter(self.keys))
 
 
 def weakness(secret: bytes) -> str | None:

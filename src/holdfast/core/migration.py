@@ -30,11 +30,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What a signed cookie holds: its contents, and when it expires."""
+    """What a signed cookie holds: its contents, when it expires, and when it was signed.
+
+    That is 0 where nobody knows.
+    """
 
     contents: Mapping[str, Any] = field(repr=False)
     permanent: bool
     expires: int
+    signed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from holdfast.core.token import Token
 from holdfast.core.verdict import Opened, Verdict, is_over, judge
 
 if TYPE_CHECKING:
+    from holdfast.core.engine import Engine
     from holdfast.core.stored import StoredEngine
 
 
@@ -26,7 +27,7 @@ def judged(engine: StoredEngine, token: Token, record: Record | None, arrived: i
         reused = live and verdict is Verdict.UNKNOWN
         engine.tell("token_reused" if reused else "refused", token.handle, verdict.value)
         return Opened(verdict, token)
-    readable = read(engine, record)
+    readable = read(engine, token, record)
     if readable is None:
         return Opened(Verdict.UNREADABLE, token)
     letter, contents, aside = readable
@@ -43,7 +44,7 @@ def judged(engine: StoredEngine, token: Token, record: Record | None, arrived: i
 
 
 def read(
-    engine: StoredEngine, record: Record
+    engine: StoredEngine, token: Token, record: Record
 ) -> tuple[Letter, dict[str, Any], dict[str, Any]] | None:
     """Return what a record holds: all contents, and what was set aside while they were withheld.
 
@@ -51,7 +52,7 @@ def read(
     """
     try:
         envelope = engine.envelope
-        letter = envelope.open(record.data)
+        letter = engine.unpack(token, record)
         aside = envelope.mapping_of(letter.notes.aside.encode()) if letter.notes.aside else {}
         return letter, envelope.mapping_of(letter.text), aside
     except (MemoryError, RecursionError):
@@ -62,7 +63,7 @@ def read(
 
 
 def whole(
-    engine: StoredEngine, letter: Letter, contents: dict[str, Any], aside: dict[str, Any]
+    engine: Engine, letter: Letter, contents: dict[str, Any], aside: dict[str, Any]
 ) -> tuple[Letter, dict[str, Any]]:
     """Return what is held by who may see all of it.
 
@@ -76,4 +77,4 @@ def whole(
     if text is not None and len(text) > envelope.max_bytes:
         joined, text = contents, letter.text
     notes = msgspec.structs.replace(letter.notes, aside="")
-    return Letter(notes, letter.text if text is None else text), joined
+    return Letter(notes, letter.text if text is None else text, letter.box), joined

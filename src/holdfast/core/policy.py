@@ -26,9 +26,17 @@ _ENUMS: dict[str, type[enum.Enum]] = {
     "beyond_max": BeyondMax,
     "client": ClientNote,
 }
-_DURATIONS = ("idle", "absolute", "touch_every", "renew_every", "grace", "in_flight")
-# What a session in a signed cookie can have too.
-_OF_ANY_SESSION = {"max_bytes", "on_large_cookie", "no_store", "cookie", "is_for_development"}
+_DURATIONS = (
+    "idle",
+    "absolute",
+    "touch_every",
+    "renew_every",
+    "grace",
+    "in_flight",
+    "revocation_max_age",
+    "revocation_stale_if_error",
+)
+_NEVER_NONE = ("in_flight", "revocation_max_age")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +71,12 @@ class Policy:
     ``on_outage``
         What happens to pages that use their session while its store is unavailable; they fail
         by default. Pages that don't use it never notice.
+    ``revocation_max_age``
+        For so long a process goes on from what it knows of ended sessions, where those live in
+        cookies; 2 seconds by default.
+    ``revocation_stale_if_error``
+        And for so long while their store is unavailable; by default no longer than that. Afterwards
+        ``on_outage`` says what happens.
     ``no_store``
         Whether responses that set or delete the session's cookie say ``Cache-Control: no-store``,
         where the application gave them no Cache-Control.
@@ -73,7 +87,8 @@ class Policy:
         default. Writing more raises :exc:`holdfast.SessionTooLarge`; a cookie that holds more
         makes an empty session, and is decompressed no further.
     ``on_large_cookie``
-        What happens to a cookie that browsers would drop; a warning by default.
+        What happens to a signed cookie that browsers would drop; a warning by default. A sealed
+        one is always refused.
     ``cookie``
         What is stated of the cookie.
 
@@ -91,6 +106,8 @@ class Policy:
     beyond_max: BeyondMax = BeyondMax.END_OLDEST
     client: ClientNote = ClientNote.NONE
     on_outage: OnOutage = OnOutage.FAIL
+    revocation_max_age: timedelta = timedelta(seconds=2)
+    revocation_stale_if_error: timedelta | None = None
     no_store: bool = False
     clear_site_data: tuple[str, ...] = ()
     max_bytes: int = 1 << 20
@@ -112,7 +129,8 @@ class Policy:
         problems += [
             f"{name} must be a timedelta of at least a second, not {given[name]!r}"
             for name in _DURATIONS
-            if not _is_duration(given[name]) and not (given[name] is None and name != "in_flight")
+            if not _is_duration(given[name])
+            and not (given[name] is None and name not in _NEVER_NONE)
         ]
         problems += [
             f"{name} must be a whole number from 1 to {_MOST}, not {given[name]!r}"
@@ -239,17 +257,17 @@ class Policy:
         return replace(self, cookie=self.cookie.for_domain(domain))
 
     @property
-    def needs_store(self) -> tuple[str, ...]:
-        """The names of what is stated that only a stored session can have."""
+    def stated(self) -> tuple[str, ...]:
+        """The names of what differs from the default, and so must be kept or refused."""
         stock: Any = type(self)()
-        stated = tuple(
+        names = tuple(
             each.name
             for each in fields(self)
-            if each.name not in _OF_ANY_SESSION
+            if each.name not in {"cookie", "is_for_development"}
             and getattr(self, each.name) != getattr(stock, each.name)
         )
-        # A session in a cookie says itself whether it is permanent.
-        return stated if self.cookie.persistent is None else (*stated, "cookie.persistent")
+        # A session in a signed cookie says itself whether it is permanent.
+        return names if self.cookie.persistent is None else (*names, "cookie.persistent")
 
     def terms(self, *, idle: int, touched: bool) -> Terms:
         """Return what this comes to, with the framework's idle time where none is stated.

@@ -44,7 +44,7 @@ def save(  # noqa: PLR0913, PLR0917  # what is known of a request whose token is
     for _ in range(ATTEMPTS):
         if merging:
             verdict = judge(token, record, arrived, engine.terms)
-            readable = read(engine, record) if verdict is Verdict.GOOD else None
+            readable = read(engine, token, record) if verdict is Verdict.GOOD else None
             if readable is None:
                 # Of a double-clicked login the second must not end what the first began.
                 twice = change.logs_in and record.user_id == change.user

@@ -20,12 +20,12 @@ save never makes a session of what it carried, save a login.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from holdfast.core import migration, token as tokens
 from holdfast.core.cap import cap
-from holdfast.core.change import Change, wants_nothing
+from holdfast.core.change import Change
 from holdfast.core.cookie_held import SET
 from holdfast.core.engine import Engine
 from holdfast.core.envelope import Letter, Notes
@@ -41,28 +41,22 @@ from holdfast.core.verdict import Opened, Verdict
 from holdfast.core.visit import Visit
 from holdfast.errors import (
     SessionConflict,
-    SessionTooLarge,
     StoreUnavailable,
-    UnstorableValue,
 )
+
+if TYPE_CHECKING:
+    from holdfast.core.at_rest import AtRest, Box
 
 
 class StoredEngine(Engine):
-    """What decides about stored sessions."""
+    """What decides about stored sessions; ``at_rest`` seals them, if they are to be sealed."""
 
-    def open(self, presented: Token | SignedCookie | None, arrived: int) -> Steps[Opened]:
-        """As :meth:`Engine.open`."""
-        try:
-            return (yield from self._find(presented, arrived))
-        except StoreUnavailable as error:
-            self.tell_unavailable(presented, error)
-            if not self.go_on_without_store or presented is None:
-                raise
-            if isinstance(presented, Token):
-                return Opened(Verdict.AWAY, presented, error=error)
-            return Opened(Verdict.AWAY, presented.token, cookie=presented, error=error)
+    def __init__(self, *, at_rest: AtRest | None = None, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.at_rest = at_rest
 
-    def _find(self, presented: Token | SignedCookie | None, arrived: int) -> Steps[Opened]:
+    def find(self, presented: Token | SignedCookie | None, arrived: int) -> Steps[Opened]:
+        """As :meth:`Engine.find`."""
         if presented is None:
             return Opened(Verdict.NONE)
         if isinstance(presented, SignedCookie):
@@ -70,25 +64,26 @@ class StoredEngine(Engine):
         record = yield Load(presented.key)
         return judged(self, presented, record, arrived)
 
-    def commit(self, session: FullMapping, now: int) -> Steps[Outcome]:
-        """As :meth:`Engine.commit`."""
-        visit, opened = session._visit, session._opened
-        if visit is None or session._failed or wants_nothing(session, self.terms, now):
-            return NOTHING
-        presented = visit.presented if opened is None else opened.cookie or opened.token
-        try:
-            if session._cleared and not session._raw():
-                return (yield from self._end(session, presented, now))
-            if opened is None:  # cleared before anybody looked, and written since
-                opened = yield from self._find(presented, visit.arrived)
-            return (yield from self._store(session, opened, visit, now))
-        except (UnstorableValue, SessionTooLarge):
-            raise  # nothing was saved; what is mended may be
-        except Exception as error:
-            session._failed = True  # it may have been saved, and must not be twice
-            if isinstance(error, StoreUnavailable):
-                self.tell_unavailable(presented, error)
-            raise
+    def unseen(self, presented: Token | SignedCookie, error: StoreUnavailable) -> Opened:
+        """As :meth:`Engine.unseen`."""
+        if isinstance(presented, Token):
+            return Opened(Verdict.AWAY, presented, error=error)
+        return Opened(Verdict.AWAY, presented.token, cookie=presented, error=error)
+
+    def presented(self, visit: Visit, opened: Opened | None) -> Token | SignedCookie | None:
+        """As :meth:`Engine.presented`."""
+        return visit.presented if opened is None else opened.cookie or opened.token
+
+    def keep(
+        self, session: FullMapping, visit: Visit, opened: Opened | None, now: int
+    ) -> Steps[Outcome]:
+        """As :meth:`Engine.keep`."""
+        presented = self.presented(visit, opened)
+        if session._cleared and not session._raw():
+            return (yield from self._end(session, presented, now))
+        if opened is None:  # cleared before anybody looked, and written since
+            opened = yield from self.find(presented, visit.arrived)
+        return (yield from self._store(session, opened, visit, now))
 
     def _end(
         self, session: FullMapping, presented: Token | SignedCookie | None, now: int
@@ -179,7 +174,7 @@ class StoredEngine(Engine):
         return Record(
             key=token.key,
             secret=token.digest,
-            data=self.envelope.seal(letter),
+            data=self.pack(letter, token, [token.digest])[0],
             version=1,
             created=now,
             seen=now,
@@ -188,6 +183,25 @@ class StoredEngine(Engine):
             user_id=user,
             client=client(),
         )
+
+    def pack(
+        self, letter: Letter, token: Token, digests: Iterable[bytes]
+    ) -> tuple[bytes, Box | None]:
+        """Return a letter as a store keeps it, and what it is sealed in.
+
+        ``token`` is the one whose secret is known; ``digests`` are of all secrets in force.
+        """
+        data = self.envelope.seal(letter)
+        if self.at_rest is None:
+            return data, None
+        return self.at_rest.close(data, token, token.key, letter.box, digests)
+
+    def unpack(self, token: Token, record: Record) -> Letter:
+        """Return what a record holds; :exc:`ValueError` for what the token does not open."""
+        if self.at_rest is None:
+            return self.envelope.open(record.data)
+        data, box = self.at_rest.open(record.data, token, record.key)
+        return self.envelope.open(data)._replace(box=box)
 
     def drop(  # noqa: PLR0913, PLR0917  # what is known of a request whose token is dead
         self,

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
 from holdfast.core import token as tokens
-from holdfast.core.change import Change
+from holdfast.core.change import Change, letter_after
 from holdfast.core.envelope import Letter
 from holdfast.core.record import Record
 from holdfast.core.terms import Terms
@@ -48,7 +46,7 @@ def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
     """
     terms = engine.terms
     withheld = change.stays_withheld
-    after = _letter_after(letter, text, change, now)
+    after = letter_after(letter, text, change, now)
     turned = after.notes.permanent != letter.notes.permanent
     previous, previous_until, rotated = record.previous, record.previous_until, record.rotated
     current = not by_previous(token, record, arrived)
@@ -69,14 +67,22 @@ def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
     created = now if change.begins else record.created
     seen = now if change.is_activity else record.seen
     user = record.user_id if withheld else change.user
+    secret = record.secret if new is None else new.digest
+    in_force = [secret]
+    if previous and (previous_until == 0 or previous_until >= now):
+        in_force.append(previous)
+    # With its older tokens the key of a session that is sealed dies too.
+    box = letter.box if not why or why == "renewed" else None
+    data, box = engine.pack(after._replace(box=box), new or token, in_force)
+    after = after._replace(box=box)
     return Successor(
         Record(
             key=record.key,
-            secret=record.secret if new is None else new.digest,
+            secret=secret,
             previous=previous,
             previous_until=previous_until,
             rotated=rotated if new is None else now,
-            data=engine.envelope.seal(after),
+            data=data,
             version=record.version + 1,
             created=created,
             seen=seen,
@@ -89,13 +95,6 @@ def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
         why,
         matters,
     )
-
-
-def _letter_after(letter: Letter, text: bytes, change: Change, now: int) -> Letter:
-    if change.stays_withheld:
-        aside = "" if text == b"{}" else text.decode()
-        return Letter(msgspec.structs.replace(letter.notes, aside=aside), letter.text)
-    return Letter(change.notes(letter.notes, now), text)
 
 
 def _is_renewed(record: Record, terms: Terms, now: int, *, asked: bool, current: bool) -> bool:

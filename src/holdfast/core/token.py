@@ -39,6 +39,11 @@ class Token:
         """The public name of the session that it belongs to."""
         return handle_of(self.key)
 
+    @property
+    def secret(self) -> bytes:
+        """What of it changes, 32 bytes that nobody else knows."""
+        return _raw(self.text)[ID_BYTES:]
+
     def opens(self, digest: bytes) -> bool:
         """Return whether its secret has this digest; in constant time."""
         return compare_digest(self.digest, digest)
@@ -48,7 +53,7 @@ def parse(text: str) -> Token | None:
     """Return the token that a cookie's value is; None if it hasn't the shape of one."""
     if len(text) != 64 or not _SHAPE.fullmatch(text):  # noqa: PLR2004  # as above
         return None
-    return _token(a2b_base64(text.replace("-", "+").replace("_", "/")), text)
+    return _token(_raw(text), text)
 
 
 def mint(random: Callable[[int], bytes]) -> Token:
@@ -68,6 +73,10 @@ def derive(cookie: str) -> Token:
     the cookie at once, so that they share one session.
     """
     return _token(sha512(b"holdfast: a signed cookie\0" + cookie.encode()).digest()[:48])
+
+
+def _raw(text: str) -> bytes:
+    return a2b_base64(text.replace("-", "+").replace("_", "/"))
 
 
 def _token(raw: bytes, text: str | None = None) -> Token:

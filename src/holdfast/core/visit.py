@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from holdfast.core.ops import Operation
 from holdfast.core.token import Token, parse
@@ -11,6 +11,9 @@ from holdfast.core.token import Token, parse
 if TYPE_CHECKING:
     from holdfast.core.engine import Engine
     from holdfast.core.migration import SignedCookie
+    from holdfast.core.sealed_codec import Unsealed
+
+    Presented: TypeAlias = Token | SignedCookie | Unsealed | None
 
 T = TypeVar("T")
 
@@ -43,7 +46,7 @@ class Visit:
         text: str | None,
         arrived: int,
         perform: Perform,
-        read: Callable[[str], Token | SignedCookie | None] = parse,
+        read: Callable[[str], Presented] = parse,
         client: Callable[[], str] = _no_client,
     ) -> None:
         self.engine = engine
@@ -52,11 +55,11 @@ class Visit:
         self.read = read
         self.client = client
         self._text = text
-        self._presented: Token | SignedCookie | None = None
+        self._presented: Presented = None
 
     @property
-    def presented(self) -> Token | SignedCookie | None:
-        """What the cookie's text is; None for no cookie, and for one that can't be a token."""
+    def presented(self) -> Any:
+        """What the cookie's text is; None for no cookie, and for one that can be no session's."""
         text = self._text
         if text is not None:
             self._presented = self.read(text)

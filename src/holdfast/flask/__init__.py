@@ -14,6 +14,8 @@ decided in ``holdfast.core``.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from holdfast.flask.devices import end_all, end_others, end_session, end_user, sessions_of
 from holdfast.flask.extension import Holdfast
 from holdfast.flask.fresh import require_fresh
@@ -21,6 +23,7 @@ from holdfast.flask.interface import SessionInterface
 from holdfast.flask.secure_cookie import SecureCookieSessionInterface
 from holdfast.flask.sessions import (
     NullSession,
+    SealedCookieSession,
     SecureCookieSession,
     SessionMixin,
     StoredSession,
@@ -31,9 +34,14 @@ from holdfast.flask.sessions import (
 from holdfast.flask.stored import StoredSessionInterface
 from holdfast.manage import UserSession
 
+if TYPE_CHECKING:
+    from holdfast.flask.sealed_cookie import SealedCookieSessionInterface
+
 __all__ = [
     "Holdfast",
     "NullSession",
+    "SealedCookieSession",
+    "SealedCookieSessionInterface",
     "SecureCookieSession",
     "SecureCookieSessionInterface",
     "SessionInterface",
@@ -51,3 +59,15 @@ __all__ = [
     "session_json_serializer",
     "sessions_of",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when asked for, since it takes a while that only who seals should pay.
+    if name == "SealedCookieSessionInterface":
+        from holdfast.flask.sealed_cookie import (  # noqa: PLC0415  # as above
+            SealedCookieSessionInterface,
+        )
+
+        return SealedCookieSessionInterface
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

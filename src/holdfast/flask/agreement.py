@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import flask
 
+from holdfast.core.kinds import Kind
 from holdfast.core.policy import Policy
 from holdfast.errors import ConfigurationError, CrossSiteCookie, SecureCookieOverHTTP
 
@@ -47,14 +48,11 @@ def warn_of_other_sites(policy: Policy) -> None:
         )
 
 
-def check_without_store(policy: Policy) -> None:
-    """Refuse a policy of which a session in a signed cookie could not keep all."""
-    if policy.needs_store:
-        msg = (
-            "a session in a cookie can't keep what the policy states:"
-            f" {', '.join(policy.needs_store)}. Name a store, as in"
-            " Holdfast(app, store='sqlite:///sessions.db', policy=...)"
-        )
+def check_kind(policy: Policy, kind: Kind) -> None:
+    """Refuse a policy of which a kind of session could not keep all."""
+    vain = [name for name in policy.stated if name not in kind.keeps]
+    if vain:
+        msg = f"{kind.name} can't keep what the policy states: {', '.join(vain)}. {kind.advice}"
         raise ConfigurationError(msg)
 
 

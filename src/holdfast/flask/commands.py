@@ -16,7 +16,7 @@ from holdfast.flask import devices
 
 P = ParamSpec("P")
 
-sessions_commands = AppGroup("sessions", help="Look after stored sessions.")
+sessions_commands = AppGroup("sessions", help="Look after sessions.")
 
 
 def _explained(command: Callable[P, None]) -> Callable[P, None]:
@@ -62,7 +62,7 @@ def end(user_id: str, handle: str) -> None:
 @_explained
 def end_user(user_id: str) -> None:
     """End all sessions of a user."""
-    click.echo(f"{devices.end_user(user_id)} ended.")
+    click.echo(_told(devices.end_user(user_id)))
 
 
 @sessions_commands.command("end-all")
@@ -70,14 +70,19 @@ def end_user(user_id: str) -> None:
 @_explained
 def end_all() -> None:
     """End everybody's sessions."""
-    click.echo(f"{devices.end_all()} ended.")
+    click.echo(_told(devices.end_all()))
+
+
+def _told(ended: int | None) -> str:
+    # Of sessions in cookies nobody knows how many there are.
+    return "Ended." if ended is None else f"{ended} ended."
 
 
 @sessions_commands.command("purge")
 @_explained
 def purge() -> None:
     """Remove the sessions that have expired."""
-    store = devices.stored_sessions().store
+    store = devices.store_of_sessions()
     now = int(time.time())
     removed = 0
     expired = manage.count_expired(store, now)

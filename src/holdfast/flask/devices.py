@@ -10,11 +10,13 @@ from uuid import UUID
 import flask
 
 from holdfast import manage
+from holdfast.core.engine import Engine
 from holdfast.core.outcome import Steps
-from holdfast.core.stored import StoredEngine
+from holdfast.core.store import Store
 from holdfast.core.users import id_of
 from holdfast.drive import run
-from holdfast.errors import ConfigurationError, NotSignedIn
+from holdfast.errors import ConfigurationError
+from holdfast.flask.full import FullSessionInterface
 from holdfast.flask.sessions import session
 from holdfast.flask.stored import StoredSessionInterface
 from holdfast.manage import UserSession
@@ -29,7 +31,7 @@ def sessions_of(user_id: UserId) -> list[UserSession]:
     Raises :exc:`holdfast.ConfigurationError` where sessions live in cookies, and
     :exc:`holdfast.StoreUnavailable`.
     """
-    stored_sessions()
+    check_listed()
     text, current = id_of(user_id), session.handle if flask.has_request_context() else None
     return _performed(lambda engine, now: manage.sessions_of(engine, text, now, current))
 
@@ -39,54 +41,76 @@ def end_session(user_id: UserId, handle: str) -> bool:
 
     A handle of another user's session ends nothing. Raises as :func:`sessions_of`.
     """
+    check_listed()
     text = id_of(user_id)
     return _performed(lambda engine, now: manage.end_session(engine, text, handle, now))
 
 
-def end_others() -> int:
-    """End all sessions of the current session's user but this one, at once; return how many.
+def end_others() -> int | None:
+    """End all sessions of the current session's user but this one; return how many.
 
-    For whoever changed a password (ASVS 5.0, 7.4.3). Raises :exc:`holdfast.NotSignedIn` if it is
-    nobody's, and as :func:`sessions_of`.
+    For whoever changed a password (ASVS 5.0, 7.4.3). Stored sessions end at once; those in sealed
+    cookies within ``revocation_max_age``, and nobody knows how many there were: None. Raises
+    :exc:`holdfast.NotSignedIn` if it is nobody's session, :exc:`holdfast.ConfigurationError` where
+    sessions can't be ended, and :exc:`holdfast.StoreUnavailable`.
     """
-    stored_sessions()
-    user_id, own = session.user_id, session.handle
-    if user_id is None:
-        raise session.outage or NotSignedIn
-    return _performed(lambda engine, now: manage.end_user(engine, user_id, now, but=own))
+    return _performed(lambda engine, now: manage.end_others(engine, session, now))
 
 
-def end_user(user_id: UserId) -> int:
-    """End all sessions of a user, at once; return how many (ASVS 5.0, 7.4.2).
+def end_user(user_id: UserId) -> int | None:
+    """End all sessions of a user; return how many (ASVS 5.0, 7.4.2).
 
-    Raises as :func:`sessions_of`.
+    As for :func:`end_others`.
     """
     text = id_of(user_id)
     return _performed(lambda engine, now: manage.end_user(engine, text, now))
 
 
-def end_all() -> int:
+def end_all() -> int | None:
     """End everybody's sessions; return how many (ASVS 5.0, 7.4.5).
 
-    It takes the longer the more there are. Raises as :func:`sessions_of`.
+    As for :func:`end_others`. For stored ones it takes the longer the more there are.
     """
     return _performed(manage.end_all)
 
 
-def stored_sessions() -> StoredSessionInterface:
-    """Return the current application's interface; ConfigurationError if it has no store."""
+def full_sessions() -> FullSessionInterface:
+    """Return the current application's interface; ConfigurationError if nobody can sign in."""
     interface = flask.current_app.session_interface
-    if not isinstance(interface, StoredSessionInterface):
+    if not isinstance(interface, FullSessionInterface):
         msg = (
-            "this takes sessions in a store, and this application's are not; name one, as in"
-            " Holdfast(app, store='sqlite:///sessions.db')"
+            "this takes sessions in a store or in sealed cookies, and this application's are in"
+            " signed ones; give a store, as in Holdfast(app, store='sqlite:///sessions.db'), or"
+            " Holdfast(app, seal=True)"
         )
         raise ConfigurationError(msg)
     return interface
 
 
-def _performed(use_case: Callable[[StoredEngine, int], Steps[T]]) -> T:
-    interface = stored_sessions()
+def check_listed() -> None:
+    """Raise :exc:`holdfast.ConfigurationError` where sessions live in cookies, listed nowhere."""
+    if not isinstance(full_sessions(), StoredSessionInterface):
+        msg = (
+            "sessions in cookies are listed nowhere; to list them and end one of them, keep them in"
+            " a store, as in Holdfast(app, store='sqlite:///sessions.db', seal=True)"
+        )
+        raise ConfigurationError(msg)
+
+
+def store_of_sessions() -> Store:
+    """Return where ended sessions are noted, or all kept; ConfigurationError for nowhere."""
+    store = full_sessions().store
+    if store is None:
+        msg = (
+            "sessions in cookies can't be ended on the server without a list of those that were;"
+            " give one, as in Holdfast(app, seal=True, revocations='sqlite:///ended.db')"
+        )
+        raise ConfigurationError(msg)
+    return store
+
+
+def _performed(use_case: Callable[[Engine, int], Steps[T]]) -> T:
+    store = store_of_sessions()
     app: Any = flask.current_app
-    engine = interface.engine(app._get_current_object())  # noqa: SLF001  # Flask's own way
-    return run(interface.store, use_case(engine, int(time.time())))
+    engine = full_sessions().engine(app._get_current_object())  # noqa: SLF001  # Flask's own way
+    return run(store, use_case(engine, int(time.time())))

@@ -16,6 +16,7 @@ from holdfast.errors import ConfigurationError
 from holdfast.flask.agreement import check_configuration, checked_policy
 from holdfast.flask.answers import register_handlers
 from holdfast.flask.commands import sessions_commands
+from holdfast.flask.full import FullSessionInterface
 from holdfast.flask.secure_cookie import SecureCookieSessionInterface
 from holdfast.flask.stored import StoredSessionInterface
 from holdfast.log import log_event
@@ -44,27 +45,40 @@ class Holdfast:
         Where sessions are kept: a URL for :func:`holdfast.open_store`, in which a relative path
         starts from the instance folder, or a store. Without one, ``SESSION_STORE`` of the
         application's configuration says so; without that, they live in signed cookies.
+    ``seal``
+        Whether sessions are encrypted, in their cookies or in the store: with a key that is
+        derived from ``SECRET_KEY``, and takes the package cryptography.
+    ``revocations``
+        Where sessions in sealed cookies are noted that were ended, so that they can be: a URL or a
+        store, as for ``store``, but one of its own.
     ``policy``
         What goes beyond Flask's configuration; :meth:`holdfast.Policy.flask` by default.
     ``migrate_until``
-        Until then, a date or an aware datetime, signed cookies become stored sessions.
+        Until then, a date or an aware datetime, signed cookies become stored or sealed sessions.
     ``listeners``
-        What is called with each :class:`holdfast.Event` of stored sessions; by default they are
-        logged as ``holdfast.sessions``.
+        What is called with each :class:`holdfast.Event` of stored or sealed sessions; by default
+        they are logged as ``holdfast.sessions``.
 
     Raises :exc:`holdfast.ConfigurationError` for anything else.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what may be chosen, all by keyword but the first
         self,
         app: flask.Flask | None = None,
         *,
         store: Store | str | None = None,
+        seal: bool = False,
+        revocations: Store | str | None = None,
         policy: Policy | None = None,
         migrate_until: date | datetime | None = None,
         listeners: Iterable[Listener] = _LOGGED,
     ) -> None:
+        if not isinstance(seal, bool):
+            msg = f"seal must be True or False, not {seal!r}; secrets belong in SECRET_KEY"
+            raise ConfigurationError(msg)
         self.store = store
+        self.seal = seal
+        self.revocations = revocations
         self.policy = Policy.flask() if policy is None else checked_policy(policy)
         self.migrate_until = migrate_until
         self.listeners = listeners
@@ -80,11 +94,11 @@ class Holdfast:
         if "holdfast" in app.extensions:
             msg = "Holdfast is on this application already; call init_app once"
             raise ConfigurationError(msg)
-        if isinstance(before, StoredSessionInterface) and self.store is None:
-            if self.policy != Policy.flask() or self.migrate_until or self.listeners != _LOGGED:
+        if isinstance(before, FullSessionInterface) and self.store is None:
+            if self._states_more:
                 msg = (
-                    "this application has a session interface of its own; give policy,"
-                    " migrate_until and listeners to that, and leave them out here"
+                    "this application has a session interface of its own; give seal, revocations,"
+                    " policy, migrate_until and listeners to that, and leave them out here"
                 )
                 raise ConfigurationError(msg)
             self._install(app, before)  # a class of the application's own
@@ -97,23 +111,8 @@ class Holdfast:
                 " app.session_interface, in place of Holdfast(app)"
             )
             raise ConfigurationError(msg)
-        store = app.config.get("SESSION_STORE") if self.store is None else self.store
-        if store is None:
-            if self.migrate_until is not None:
-                msg = "migrate_until needs a store that signed cookies can migrate to; name one"
-                raise ConfigurationError(msg)
-            signed = SecureCookieSessionInterface(self.policy)
-            interface: Any = signed
-        else:
-            if isinstance(store, str):
-                store = open_store(store, folder=app.instance_path)
-            interface = StoredSessionInterface(
-                store,
-                self.policy,
-                migrate_until=self.migrate_until,
-                listeners=self.listeners,
-            )
-            signed = interface.signed
+        interface = self._interface(app)
+        signed = getattr(interface, "signed", interface)
         vars(signed).update(
             (name, vars(before)[name]) for name in _TAKEN_OVER & vars(before).keys()
         )
@@ -123,12 +122,49 @@ class Holdfast:
         interface.serializer = signed.serializer
         self._install(app, interface)
 
+    @property
+    def _states_more(self) -> bool:
+        asked = self.seal, self.revocations, self.policy, self.migrate_until, self.listeners
+        return asked != (False, None, Policy.flask(), None, _LOGGED)
+
+    def _interface(self, app: flask.Flask) -> Any:
+        """Return the interface for the kind of session that is asked for."""
+        how: dict[str, Any] = {"migrate_until": self.migrate_until, "listeners": self.listeners}
+        store = _opened(app, app.config.get("SESSION_STORE") if self.store is None else self.store)
+        if self.revocations is not None and (store is not None or not self.seal):
+            msg = (
+                "revocations are of sessions in sealed cookies: give seal=True with them, and no"
+                " store; what is stored can be ended as it is"
+            )
+            raise ConfigurationError(msg)
+        if store is not None:
+            return StoredSessionInterface(store, self.policy, seal=self.seal, **how)
+        if self.seal:
+            # Here, since importing it takes a while that only who seals should pay.
+            from holdfast.flask.sealed_cookie import (  # noqa: PLC0415  # as above
+                SealedCookieSessionInterface,
+            )
+
+            revocations = _opened(app, self.revocations)
+            return SealedCookieSessionInterface(self.policy, revocations=revocations, **how)
+        if self.migrate_until is not None:
+            msg = (
+                "migrate_until needs something that signed cookies can migrate to; name a store, or"
+                " give seal=True"
+            )
+            raise ConfigurationError(msg)
+        return SecureCookieSessionInterface(self.policy)
+
     def _install(self, app: flask.Flask, interface: Any) -> None:
         renamed = getattr(interface, "migrate_until", 0) > 0
         check_configuration(app, interface.policy, renamed=renamed)
-        if isinstance(interface, StoredSessionInterface):
-            interface.engine(app)  # refuses what is wrong in the configuration
+        if isinstance(interface, FullSessionInterface):
+            interface.check(app)
             register_handlers(app)
             app.cli.add_command(sessions_commands)
         app.session_interface = interface
         app.extensions["holdfast"] = self
+
+
+def _opened(app: flask.Flask, store: Any) -> Any:
+    return open_store(store, folder=app.instance_path) if isinstance(store, str) else store

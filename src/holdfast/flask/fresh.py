@@ -11,7 +11,7 @@ import flask
 
 from holdfast.core.full_session import names_of
 from holdfast.errors import ConfigurationError, ReauthenticationRequired
-from holdfast.flask.devices import stored_sessions
+from holdfast.flask.devices import full_sessions
 from holdfast.flask.sessions import session
 
 P = ParamSpec("P")
@@ -35,7 +35,7 @@ def require_fresh(
     def decorate(view: Callable[P, T]) -> Callable[P, T]:
         @functools.wraps(view)
         def fresh(*args: P.args, **kwargs: P.kwargs) -> T:
-            stored_sessions()
+            full_sessions()
             if not session.is_fresh(within, needed):
                 user_id = session.user_id or session.withheld_user_id
                 raise session.outage or ReauthenticationRequired(user_id, within, needed)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import flask.sessions
 from itsdangerous import URLSafeTimedSerializer
 
-from holdfast.core import cookie_held, keys
+from holdfast.core import cookie_held, keys, kinds
 from holdfast.core.choices import OnLargeCookie
 from holdfast.core.cookie_held import DROP, SET, Codec
 from holdfast.core.cookies import BROWSER_LIMIT, quoted
@@ -24,11 +24,10 @@ from holdfast.errors import (
     ConfigurationError,
     CookieTooLarge,
     LargeCookie,
-    WeakSecretKey,
     describe_sizes,
 )
 from holdfast.flask import configuration
-from holdfast.flask.agreement import check_without_store, checked_policy, warn_of_other_sites
+from holdfast.flask.agreement import check_kind, checked_policy, warn_of_other_sites
 from holdfast.flask.headers import (
     drop_cookie,
     find_cookie,
@@ -37,6 +36,7 @@ from holdfast.flask.headers import (
     vary_by_cookie,
 )
 from holdfast.flask.interface import SessionInterface
+from holdfast.flask.secret_keys import secret_keys
 from holdfast.flask.sessions import SecureCookieSession, session_json_serializer
 
 if TYPE_CHECKING:
@@ -63,13 +63,12 @@ class SecureCookieSessionInterface(SessionInterface):
     # The codec of the last request, behind all that it was made of: deriving a key takes longer
     # than all the rest.
     _made: tuple[tuple[Any, ...], Codec | None] = ((), None)
-    _warned: frozenset[str] = frozenset()
 
     def __init__(self, policy: Policy | None = None) -> None:
         if policy is not None:
             self.policy = checked_policy(policy)
             warn_of_other_sites(policy)
-        check_without_store(self.policy)
+        check_kind(self.policy, kinds.SIGNED)
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
         """Return an itsdangerous serializer that reads and writes the same cookies.
@@ -155,8 +154,11 @@ class SecureCookieSessionInterface(SessionInterface):
                 stacklevel=2,
             )
 
-    def read(self, app: Flask, text: str) -> Mapping[str, Any] | None:
-        """Return what a signed cookie holds; None for whatever is not a good one.
+    def read(self, app: Flask, text: str) -> tuple[Mapping[str, Any], int] | None:
+        """Return what a signed cookie holds, and when it was signed; None for all but a good one.
+
+        That is in seconds since the epoch, and 0 where a serializer of the application's does not
+        say.
 
         Raises :exc:`holdfast.ConfigurationError` without a secret key.
         """
@@ -165,7 +167,7 @@ class SecureCookieSessionInterface(SessionInterface):
             msg = "signed cookies can't be read without the SECRET_KEY that signed them; set it"
             raise ConfigurationError(msg)
         contents, loaded = codec.load(text)
-        return None if loaded is None else contents
+        return None if loaded is None else (contents, getattr(loaded, "signed", 0))
 
     def _codec(self, app: Flask) -> Codec | None:
         """Return what reads and writes cookies with the keys of this moment; None without one."""
@@ -204,24 +206,7 @@ class SecureCookieSessionInterface(SessionInterface):
         salt = keys.secret_bytes(self.salt, "salt")
         derived = [
             keys.derive_signing_key(secret, salt, self.key_derivation, digest_method)
-            for secret in self._secrets(app)
+            for secret in secret_keys(app)
         ]
         signer = TimedSigner(derived, digest_method)
         return configuration.make_signed(app, signer, self.serializer, self.policy)
-
-    def _secrets(self, app: Flask) -> list[bytes]:
-        """Return the secret keys, the current one first, and warn of weak ones, once of each."""
-        secrets = []
-        for index, secret in enumerate([app.secret_key, *configuration.fallback_keys(app)]):
-            name = f"SECRET_KEY_FALLBACKS[{index - 1}]" if index else "SECRET_KEY"
-            if secret:
-                secrets.append(keys.secret_bytes(secret, name))
-                why = keys.weakness(secrets[-1])
-                danger = f"{name} {why}, so that others can forge sessions" if why else None
-            else:
-                danger = f"{name} is empty, so that anybody could forge sessions; it is not used"
-            if danger and not app.testing and name not in self._warned:
-                self._warned |= {name}
-                advice = f"This makes a good key: {keys.HOW_TO_MAKE_ONE}"
-                warnings.warn(f"{danger}. {advice}", WeakSecretKey, stacklevel=2)
-        return secrets

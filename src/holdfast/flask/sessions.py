@@ -55,6 +55,13 @@ class StoredSession(FullSession, SessionMixin):  # type: ignore[override]  # `ne
     """
 
 
+class SealedCookieSession(FullSession, SessionMixin):  # type: ignore[override]  # as above
+    """A session that lives in a sealed cookie: a ``dict`` that is opened when first looked at.
+
+    It offers what a :class:`StoredSession` does.
+    """
+
+
 class NullSession(_NullSession, SecureCookieSession, flask.sessions.NullSession):
     """What stands in when no secret key is set: reading works, writing raises.
 

@@ -1,0 +1,302 @@
+"""Open and commit a session that lives in a sealed cookie: every decision about it, once.
+
+What a cookie holds is judged by the times inside of it, never by what the browser was told. With
+``revocations`` a session can be ended before: then a store is asked whether it was, where nobody
+in this process has asked lately. Both are generators, as for stored sessions; without revocations
+they ask for nothing.
+
+A commit does one of these:
+
+- nothing was looked at, cleared or written, and activity need not be noted: nothing;
+- it was cleared: the cookie is deleted, and the session's id ended; what was written since begins
+  another one;
+- it changed, or activity is to be noted, or it was in a signed cookie: the cookie is set anew.
+  Whoever logs in, out or authenticates again gets a new id, and the one before is ended;
+- it was ended meanwhile: what was written is dropped, but a login begins another one. The cookie
+  is left as it is, since the browser may have a newer one.
+
+Without revocations an id means nothing: who kept a copy of a cookie has it until it expires.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from holdfast.core.change import Change, letter_after
+from holdfast.core.cookie_held import SET
+from holdfast.core.engine import Engine
+from holdfast.core.envelope import Letter, Notes
+from holdfast.core.full_mapping import FullMapping
+from holdfast.core.migration import SignedCookie
+from holdfast.core.opening import whole
+from holdfast.core.outcome import DELETE, NOTHING, Outcome, Steps
+from holdfast.core.record import Record
+from holdfast.core.revocations import Revocations
+from holdfast.core.sealed_codec import ID_BYTES, SealedCodec, Unsealed, key_of
+from holdfast.core.verdict import Opened, Verdict, is_over
+from holdfast.core.visit import Visit
+from holdfast.errors import SessionTooLarge, StoreUnavailable, UnstorableValue
+
+Shown = Unsealed | SignedCookie | Record
+
+
+class SealedEngine(Engine):
+    """What decides about sessions in sealed cookies."""
+
+    def __init__(
+        self, *, codec: SealedCodec, revocations: Revocations | None = None, **settings: Any
+    ) -> None:
+        super().__init__(**settings)
+        self.codec = codec
+        self.revocations = revocations
+
+    @property
+    def longest(self) -> int:
+        """As :attr:`Engine.longest`; what was ended is not remembered for longer."""
+        if self.revocations is None or self.terms.absolute is not None:
+            return super().longest
+        return self.terms.idle
+
+    def find(self, presented: Unsealed | SignedCookie | None, arrived: int) -> Steps[Opened]:
+        """As :meth:`Engine.find`."""
+        if presented is None:
+            return Opened(Verdict.NONE)
+        if isinstance(presented, SignedCookie):
+            unsealed = self._imported(presented, arrived)
+            if unsealed is None:
+                return Opened(Verdict.UNKNOWN)
+            opened = self._judged(unsealed, arrived)
+            opened.cookie = presented
+        else:
+            opened = self._judged(presented, arrived)
+        record = opened.record
+        if record is None or self.revocations is None:
+            return opened
+        if not self.revocations.is_known_live(record, record.user_id, arrived):
+            ended = yield from self.revocations.ended(record, record.user_id, arrived)
+            if ended:
+                return Opened(self._died(record, ended, arrived))
+        return opened
+
+    def _judged(self, unsealed: Unsealed, arrived: int) -> Opened:
+        """Return what a cookie opens by the times in it."""
+        record, letter, terms = unsealed.record, unsealed.letter, self.terms
+        if is_over(record, arrived, terms):
+            self.tell("refused", record.handle, Verdict.UNKNOWN.value)
+            return Opened(Verdict.UNKNOWN)
+        idle = terms.is_idle(record.seen, letter.notes.lifetime, arrived)
+        if idle and not terms.reauthenticate:
+            self.tell("refused", record.handle, "idle")
+            return Opened(Verdict.UNKNOWN)
+        read = self._read(unsealed)
+        if read is None:
+            return Opened(Verdict.UNKNOWN)
+        contents, aside, user = read
+        record = unsealed.record
+        if not idle:
+            self.tell("loaded", record.handle)
+            if aside:
+                letter, contents = whole(self, letter, contents, aside)
+            return Opened(Verdict.GOOD, None, record, letter, contents, user)
+        if user is None:
+            self.tell("refused", record.handle, "idle")
+            return Opened(Verdict.UNKNOWN)
+        self.tell("loaded", record.handle, "withheld")
+        return Opened(Verdict.GOOD, None, record, letter, aside, withheld=True)
+
+    def _read(self, unsealed: Unsealed) -> tuple[dict[str, Any], dict[str, Any], str | None] | None:
+        """Return all contents, what was set aside while they were withheld, and whose they are.
+
+        None if that can't be read: such a cookie is as good as none.
+        """
+        if unsealed.contents is not None:
+            return dict(unsealed.contents), {}, unsealed.user
+        letter = unsealed.letter
+        try:
+            contents = self.envelope.mapping_of(letter.text)
+            aside = letter.notes.aside
+            apart = self.envelope.mapping_of(aside.encode()) if aside else {}
+        except (MemoryError, RecursionError):
+            raise  # of the process, not of the cookie; the next request tries again
+        except Exception as error:  # noqa: BLE001  # tags are open to applications: anything
+            self.tell("refused", unsealed.handle, f"unreadable: {type(error).__name__}")
+            return None
+        user = self.users.of(contents)
+        if unsealed.record.user_id != user:
+            unsealed.record = replace(unsealed.record, user_id=user)
+        if not apart:
+            unsealed.know(contents, user)
+        return contents, apart, user
+
+    def _imported(self, cookie: SignedCookie, arrived: int) -> Unsealed | None:
+        """Return what a signed cookie comes to; all that bring it have one id."""
+        imported, terms = cookie.imported, self.terms
+        contents = dict(imported.contents)
+        created = imported.signed or arrived
+        try:
+            text = self.envelope.text_of(contents)
+        except (SessionTooLarge, UnstorableValue) as error:
+            # What a signed cookie holds may be more as a sealed one keeps it: no error of this one.
+            self.tell("refused", cookie.handle, type(error).__name__)
+            return None
+        record = Record(
+            key=key_of(cookie.token.id),
+            secret=b"",
+            data=b"",
+            version=1,
+            created=created,
+            seen=arrived,
+            expires=terms.expires(created, arrived, None, self.users.of(contents)),
+            rotated=imported.signed,
+        )
+        return Unsealed(record, Letter(Notes(imported.permanent), text))
+
+    def _died(self, record: Record, ended: int, arrived: int) -> Verdict:
+        late = arrived <= ended + self.terms.in_flight
+        verdict = Verdict.LATE if late else Verdict.UNKNOWN
+        self.tell("refused", record.handle, verdict.value)
+        return verdict
+
+    def unseen(self, presented: Unsealed | SignedCookie, error: StoreUnavailable) -> Opened:
+        """As :meth:`Engine.unseen`."""
+        cookie = presented if isinstance(presented, SignedCookie) else None
+        return Opened(Verdict.AWAY, cookie=cookie, error=error)
+
+    def presented(self, visit: Visit, opened: Opened | None) -> Shown | None:
+        """As :meth:`Engine.presented`."""
+        if opened is not None and opened.record is not None:
+            return opened.record
+        shown: Unsealed | SignedCookie | None = visit.presented
+        return shown
+
+    def keep(
+        self, session: FullMapping, visit: Visit, opened: Opened | None, now: int
+    ) -> Steps[Outcome]:
+        """As :meth:`Engine.keep`."""
+        if opened is None:  # cleared before anybody looked
+            opened = yield from self.find(visit.presented, visit.arrived)
+        change = Change.of(session, opened, visit)
+        outcome = yield from self._kept(session, opened, change, now)
+        if outcome is not NOTHING:
+            session._again = outcome
+        return outcome
+
+    def _kept(
+        self, session: FullMapping, opened: Opened, change: Change, now: int
+    ) -> Steps[Outcome]:
+        record, verdict = opened.record, opened.verdict
+        if verdict is Verdict.GOOD and record is not None:
+            if (yield from self._has_ended(record, session, now)):
+                return (yield from self._dropped(session, Verdict.LATE, change, now))
+            if not change.cleared:
+                return (yield from self._go_on(session, opened, record, change, now))
+            yield from self._end(record, now)
+            if change.contents:
+                return (yield from self._begin(session, change.contents, change, now))
+            session.settle(Opened(Verdict.NONE))
+            return DELETE
+        ends = change.asked.regenerate or change.logs_in or change.logs_out
+        if opened.error is not None and ends:
+            raise opened.error  # the cookie that the browser has would go on to be good
+        if verdict not in {Verdict.NONE, Verdict.UNKNOWN}:
+            return (yield from self._dropped(session, verdict, change, now))
+        begins = change.wrote and change.contents
+        return (
+            (yield from self._begin(session, change.contents, change, now)) if begins else NOTHING
+        )
+
+    def _has_ended(self, record: Record, session: FullMapping, now: int) -> Steps[bool]:
+        """Whether it was ended while the request ran."""
+        if self.revocations is None:
+            return False
+        outlives = session._outlives
+        return bool((yield from self.revocations.ended(record, record.user_id, now, outlives)))
+
+    def _go_on(
+        self, session: FullMapping, opened: Opened, record: Record, change: Change, now: int
+    ) -> Steps[Outcome]:
+        """Set the cookie of a good session anew, if there is need."""
+        terms, letter, withheld = self.terms, opened.letter, change.stays_withheld
+        contents = change.own(self.users) if change.replaces else change.contents
+        text = self.envelope.text_of(contents) if change.wrote else opened.text
+        after = letter_after(letter, text, change, now)
+        why = change.why_regenerated
+        is_touched = change.is_activity and terms.is_touch_due(
+            record.seen, letter.notes.lifetime, now
+        )
+        if not why and after == letter and not is_touched and opened.cookie is None:
+            session.settle(opened)
+            return NOTHING
+        if change.wrote and not contents and not withheld:
+            # Emptied key by key: nothing is left to keep.
+            if change.logs_out:
+                yield from self._end(record, now)
+            session.settle(Opened(Verdict.NONE))
+            return DELETE
+        user = record.user_id if withheld else change.user
+        created = now if change.begins else record.created
+        seen = now if change.is_activity else record.seen
+        key, issued = record.key, record.rotated
+        if why:
+            key = key_of(self.random(ID_BYTES))
+            issued = yield from self._issue(user, now)
+        new = replace(
+            record,
+            key=key,
+            created=created,
+            seen=seen,
+            rotated=issued,
+            expires=terms.expires(created, seen, after.notes.lifetime, user),
+            user_id=user,
+        )
+        token = self.codec.dump(new, after, contents)
+        if why:
+            yield from self._end(record, now, why)
+        state = Opened(Verdict.GOOD, None, new, after, user=change.user, withheld=withheld)
+        session.settle(state, contents if change.replaces else None)
+        return Outcome(SET, token)
+
+    def _begin(
+        self, session: FullMapping, contents: dict[str, Any], change: Change, now: int
+    ) -> Steps[Outcome]:
+        """Begin a session with ``contents``."""
+        user = change.user
+        letter = Letter(change.notes(Notes(), now), self.envelope.text_of(contents))
+        record = Record(
+            key=key_of(self.random(ID_BYTES)),
+            secret=b"",
+            data=b"",
+            version=1,
+            created=now,
+            seen=now,
+            expires=self.terms.expires(now, now, letter.notes.lifetime, user),
+            rotated=(yield from self._issue(user, now)),
+            user_id=user,
+        )
+        token = self.codec.dump(record, letter, contents)
+        session.settle(Opened(Verdict.GOOD, None, record, letter, user=user), contents)
+        self.tell("created", record.handle)
+        return Outcome(SET, token)
+
+    def _dropped(
+        self, session: FullMapping, verdict: Verdict, change: Change, now: int
+    ) -> Steps[Outcome]:
+        """Keep nothing that was written, but a login."""
+        if change.logs_in:
+            return (yield from self._begin(session, change.own(self.users), change, now))
+        session.settle(Opened(verdict), {})
+        if change.wrote and (change.contents or not change.cleared):
+            self.tell("dropped", "", verdict.value)
+        return NOTHING
+
+    def _issue(self, user: str | None, now: int) -> Steps[int]:
+        if self.revocations is None:
+            return now
+        return (yield from self.revocations.issue(user, now))
+
+    def _end(self, record: Record, now: int, why: str = "") -> Steps[None]:
+        """End an id; ``why`` says for what another one takes its place."""
+        if self.revocations is not None:
+            yield from self.revocations.end(record, now)
+        self.tell("regenerated" if why else "ended", record.handle, why)

@@ -1,0 +1,337 @@
+"""Sessions that an engine decides about: what their interfaces have in common."""
+
+from __future__ import annotations
+
+import inspect
+import time
+import warnings
+from collections.abc import Callable, Collection, Iterable, Set as AbstractSet
+from contextlib import suppress
+from datetime import UTC, date, datetime
+from functools import partial
+from secrets import token_bytes
+from typing import TYPE_CHECKING, Any
+
+import flask
+import flask.sessions
+
+from holdfast.core.choices import ClientNote, OnOutage
+from holdfast.core.client import client_text
+from holdfast.core.cookie_held import KEEP, SET
+from holdfast.core.engine import Engine
+from holdfast.core.envelope import Envelope
+from holdfast.core.events import Listener
+from holdfast.core.full_session import FullSession
+from holdfast.core.migration import Imported, SignedCookie
+from holdfast.core.policy import LONGEST, Policy
+from holdfast.core.signing import b64decode
+from holdfast.core.store import Store
+from holdfast.core.users import Users
+from holdfast.core.visit import Perform, Visit
+from holdfast.drive import run
+from holdfast.errors import (
+    ConfigurationError,
+    SessionConflict,
+    StoreUnavailable,
+    UserIdIgnored,
+)
+from holdfast.flask import answers, configuration
+from holdfast.flask.agreement import (
+    check_configuration,
+    check_mode,
+    checked_policy,
+    warn_of_other_sites,
+)
+from holdfast.flask.headers import drop_cookie, find_cookie, set_cookie, vary_by_cookie
+from holdfast.flask.interface import SessionInterface
+from holdfast.flask.secure_cookie import SecureCookieSessionInterface
+from holdfast.flask.sessions import session_json_serializer
+from holdfast.log import guarded
+
+if TYPE_CHECKING:
+    from flask import Flask, Request, Response
+
+_Flask: Any = flask.Flask
+
+
+class FullSessionInterface(SessionInterface):
+    """Sessions that an engine decides about; it is made anew when the configuration changes.
+
+    ``store`` is what the engine asks, if it asks for anything.
+    """
+
+    session_class: type[FullSession]
+    serializer: Any = session_json_serializer
+    seals = False
+    store: Store | None
+    _made: tuple[tuple[Any, ...], Engine | None] = ((), None)
+
+    def __init__(
+        self,
+        policy: Policy | None,
+        migrate_until: date | datetime | None,
+        listeners: Iterable[Listener],
+    ) -> None:
+        if policy is not None:
+            self.policy = checked_policy(policy)
+            warn_of_other_sites(policy)
+        # What reads the cookies from before.
+        self.signed = SecureCookieSessionInterface(Policy(max_bytes=self.policy.max_bytes))
+        self.migrate_until = _timestamp(migrate_until)
+        self.listeners = _guarded(listeners)
+        store: Any = self.store  # None is never asked
+        self._perform: Perform = partial(run, store)
+
+    def get_expiration_time(
+        self,
+        app: Flask,  # noqa: ARG002  # for overriding
+        session: flask.sessions.SessionMixin,
+    ) -> datetime | None:
+        """Return when a session's cookie expires (UTC), None for the end of the browser.
+
+        The record in the store, not the cookie, ends a session, so this is as late as can be.
+        """
+        stated = self.policy.cookie.persistent
+        if session.permanent if stated is None else stated:
+            return datetime.now(UTC) + (self.policy.absolute or LONGEST)
+        return None
+
+    def open_session(self, app: Flask, request: Request) -> Any:
+        """Return the session of a request, to be loaded when it is looked at.
+
+        None where sessions are sealed and there is no secret key.
+        """
+        if self._agreed is not app:
+            self.agree(app)
+        if self.seals and not app.secret_key:
+            return None
+        name = self.get_cookie_name(app)
+        text = find_cookie(request, name)
+        arrived = int(time.time())
+        engine = self.engine(app)
+        read = self._reader(engine)
+        if self.migrate_until > arrived:
+            if not app.secret_key:
+                msg = "migrate_until needs the SECRET_KEY that signed the cookies; set it"
+                raise ConfigurationError(msg)
+            if text is None and (before := app.config["SESSION_COOKIE_NAME"]) != name:
+                # Only a signed one: what this names is not looked up under a weaker name.
+                text = find_cookie(request, before)
+                text = None if text is None or read(text) is not None else text
+            read = partial(self._read_either, app, read)
+        visit = Visit(engine, text, arrived, self._perform, read)
+        if self.policy.client is not ClientNote.NONE:
+            visit.client = partial(self._client, request)
+        return self.session_class.of(visit)
+
+    def save_session(
+        self, app: Flask, session: flask.sessions.SessionMixin, response: Response
+    ) -> None:
+        """Store what the request wants of its session, and set or delete the cookie accordingly.
+
+        When the store is unavailable, the response is replaced by the answer to that.
+        """
+        if not isinstance(session, FullSession) or session.engine is None:
+            return
+        accessed = session.accessed
+        if accessed:
+            vary_by_cookie(response)  # before anything can fail
+        if not session.is_in_use:
+            return
+        try:
+            action, text = self._perform(session.engine.commit(session, int(time.time())))
+        except (StoreUnavailable, SessionConflict) as error:
+            answers.answer_instead(app, error, response)
+            vary_by_cookie(response)
+            return
+        if session.logged_out and self.policy.clear_site_data:
+            cleared = ", ".join(f'"{what}"' for what in self.policy.clear_site_data)
+            response.headers.setdefault("Clear-Site-Data", cleared)  # ASVS 5.0, 14.3.1
+        if action is KEEP:
+            return
+        name, attributes = self.get_cookie_name(app), self.get_cookie_attributes(app)
+        if action is SET:
+            expires = self.get_expiration_time(app, session)
+            set_cookie(response, name, text, attributes, expires, quoted=False)
+        else:
+            drop_cookie(response, name, attributes)
+        self.guard(app, response, attributes)
+        if not accessed:
+            vary_by_cookie(response)
+
+    def agree(self, app: Flask) -> None:
+        """Refuse, at the first request, a configuration that contradicts the policy."""
+        # After that date too: the key may stay when the cookies have migrated.
+        check_configuration(app, self.policy, renamed=self.migrate_until > 0)
+        check_mode(app, self.policy)
+        self._agreed = app
+
+    def check(self, app: Flask) -> None:
+        """Refuse what is wrong in an application's configuration, as far as it is there yet."""
+        if app.secret_key or not self.seals:
+            self.engine(app)
+        else:
+            self._settings(app)
+
+    def _client(self, request: Request) -> str:
+        user_agent = request.headers.get("User-Agent", "")
+        return client_text(self.policy.client, user_agent, request.remote_addr)
+
+    def engine(self, app: Flask) -> Engine:
+        """Return what decides about sessions, by the configuration of this moment."""
+        config = app.config
+        cls: Any = type(app)
+        inputs = (
+            app,
+            app.json,
+            # Of the class first: reading the attribute takes longer than all the rest here.
+            config["PERMANENT_SESSION_LIFETIME"]
+            if cls.permanent_session_lifetime is _Flask.permanent_session_lifetime
+            else app.permanent_session_lifetime,
+            config["SESSION_REFRESH_EACH_REQUEST"],
+            _copied(config.get("SESSION_USER_KEYS")),
+            _copied(config.get("SESSION_TRANSIENT_KEYS")),
+            "login_manager" in vars(app),
+            self.serializer,
+            self.policy,
+            self.listeners,
+            *(self._sealing(app) if self.seals else ()),
+        )
+        made, engine = self._made
+        if engine is None or made != inputs:
+            engine = self._make_engine(app)
+            self._made = inputs, engine
+        return engine
+
+    def _sealing(self, app: Flask) -> tuple[Any, ...]:
+        """Return what else an engine is made of that seals."""
+        config = app.config
+        return (
+            app.secret_key,
+            _copied(config.get("SECRET_KEY_FALLBACKS")),
+            config.get("SESSION_APPLICATION"),
+            self.get_cookie_name(app),
+        )
+
+    def _make_engine(self, app: Flask) -> Engine:
+        """Return an engine that is made of :meth:`_settings` and what else its kind takes."""
+        raise NotImplementedError
+
+    def _reader(self, engine: Any) -> Callable[[str], Any]:
+        """Return what takes a cookie's text apart; it returns None for what is no session's."""
+        raise NotImplementedError
+
+    def _settings(self, app: Flask) -> dict[str, Any]:
+        """Return what all engines are made of; ConfigurationError for what can't be."""
+        config = app.config
+        idle = int(app.permanent_session_lifetime.total_seconds())
+        if idle < 1:
+            msg = f"PERMANENT_SESSION_LIFETIME must be at least a second, not {idle} seconds"
+            raise ConfigurationError(msg)
+        # Where Flask-Login keeps the user, another key is something else.
+        either = ("_user_id",) if "login_manager" in vars(app) else ("_user_id", "user_id")
+        user_keys = _keys(app, "SESSION_USER_KEYS", either)
+        if len(user_keys) > 1 and isinstance(app.config.get("SESSION_USER_KEYS"), AbstractSet):
+            msg = "SESSION_USER_KEYS must be a list, not a set: the first of them counts"
+            raise ConfigurationError(msg)
+        transient = _keys(app, "SESSION_TRANSIENT_KEYS", ("_remember", "_remember_seconds"))
+        if both := set(user_keys) & set(transient):
+            msg = (
+                f"SESSION_TRANSIENT_KEYS and SESSION_USER_KEYS both name {sorted(both)}; what is"
+                " transient is never stored, so that nobody could log in"
+            )
+            raise ConfigurationError(msg)
+        refreshed = config["SESSION_REFRESH_EACH_REQUEST"]
+        encode, decode, _ = configuration.coding(app, self.serializer)
+        if encode({}) != b"{}":
+            msg = (
+                f"a store takes a serializer that makes JSON, and {self.serializer!r} makes"
+                f" {encode({})!r} of an empty session"
+            )
+            raise ConfigurationError(msg)
+        return {
+            "envelope": Envelope(encode=encode, decode=decode, max_bytes=self.policy.max_bytes),
+            "terms": self.policy.terms(idle=idle, touched=bool(refreshed)),
+            "users": Users(user_keys, self._warn),
+            "random": token_bytes,
+            "listeners": self.listeners,
+            "transient_keys": frozenset(transient),
+            "go_on_without_store": self.policy.on_outage is OnOutage.EMPTY,
+        }
+
+    _warned = False
+
+    def _warn(self, message: str) -> None:
+        if not self._warned:
+            self._warned = True
+            warnings.warn(message, UserIdIgnored, stacklevel=2)
+
+    def _read_either(self, app: Flask, read: Callable[[str], Any], text: str) -> Any:
+        """Return what a cookie holds in the time when signed ones become other sessions."""
+        presented = read(text)
+        if presented is not None:
+            return presented
+        found = self.signed.read(app, text)
+        if found is None:
+            return None
+        contents = dict(found[0])
+        permanent = bool(contents.pop("_permanent", False))
+        expires = int(time.time() + app.permanent_session_lifetime.total_seconds()) + 1
+        # Base64 has several ways to write a signature's last bits, and all of them verify.
+        signed, dot, signature = text.rpartition(".")
+        with suppress(ValueError):
+            text = f"{signed}{dot}{b64decode(signature.encode()).hex()}"
+        return SignedCookie(text, Imported(contents, permanent, expires, found[1]))
+
+
+def checked_store(store: Any) -> Store:
+    """Return a store that blocks; ConfigurationError for what is none."""
+    if isinstance(store, type):
+        msg = f"{store.__name__} is a class; give a store made of it"
+        raise ConfigurationError(msg)
+    if not isinstance(store, Store):
+        msg = (
+            f"a store is needed, and {type(store).__name__} is none: it has not all of load,"
+            " create, save, touch and retire. Text becomes one by holdfast.open_store"
+        )
+        raise ConfigurationError(msg)
+    if inspect.iscoroutinefunction(store.load):
+        msg = f"{type(store).__name__} is to be awaited, and Flask's sessions need one that blocks"
+        raise ConfigurationError(msg)
+    return store
+
+
+def _guarded(listeners: Any) -> tuple[Listener, ...]:
+    if not isinstance(listeners, Iterable):
+        msg = f"listeners must be a list of functions that take an Event, not {listeners!r}"
+        raise ConfigurationError(msg)
+    return tuple(guarded(listener) for listener in listeners)
+
+
+def _timestamp(until: date | datetime | None) -> float:
+    if until is None:
+        return 0
+    if not isinstance(until, date):
+        msg = f"migrate_until must be a date or a datetime, not {type(until).__name__}"
+        raise ConfigurationError(msg)
+    if not isinstance(until, datetime):
+        until = datetime(until.year, until.month, until.day, tzinfo=UTC)
+    if until.tzinfo is None:
+        msg = "migrate_until must say its time zone: datetime(..., tzinfo=UTC), or be a date"
+        raise ConfigurationError(msg)
+    return until.timestamp()
+
+
+def _copied(keys: Any) -> Any:
+    return tuple(keys) if isinstance(keys, list | set) else keys  # may be changed in place
+
+
+def _keys(app: Flask, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    keys = app.config.get(name, default)
+    if not isinstance(keys, Collection) or isinstance(keys, str | bytes):
+        msg = f"{name} must be a list of keys, not {keys!r}"
+        raise ConfigurationError(msg)
+    if not all(isinstance(key, str) for key in keys):
+        msg = f"{name} must hold text alone, not {keys!r}"
+        raise ConfigurationError(msg)
+    return tuple(dict.fromkeys(keys))

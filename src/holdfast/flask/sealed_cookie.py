@@ -1,0 +1,95 @@
+"""Sessions in a sealed cookie: the interface that Flask calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import date, datetime
+from secrets import token_bytes
+from typing import TYPE_CHECKING, Any
+
+from holdfast.core import kinds
+from holdfast.core.events import Listener
+from holdfast.core.policy import Policy
+from holdfast.core.revocations import Revocations
+from holdfast.core.sealed_codec import SealedCodec
+from holdfast.core.sealed_cookie import SealedEngine
+from holdfast.core.sealing import Cipher, Sealer
+from holdfast.core.store import Store
+from holdfast.core.terms import Terms
+from holdfast.flask.agreement import check_kind
+from holdfast.flask.full import FullSessionInterface, checked_store
+from holdfast.flask.secret_keys import application_name, secret_keys
+from holdfast.flask.sessions import SealedCookieSession
+from holdfast.log import log_event
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+class SealedCookieSessionInterface(FullSessionInterface):
+    """Sessions in an encrypted cookie that nobody can read or change; needs ``SECRET_KEY``.
+
+    ``policy``
+        What goes beyond Flask's configuration; by default nothing does.
+    ``revocations``
+        A store, see :func:`holdfast.open_store`, that keeps which sessions were ended, so that
+        they can be; its own, not one that keeps sessions. Without one a cookie is good until it
+        expires, whoever has a copy.
+    ``migrate_until``
+        Until then a signed cookie, of the same name or that of ``SESSION_COOKIE_NAME``, is read,
+        and replaced by a sealed one when it is looked at. A date (its beginning, UTC) or an aware
+        datetime; None: not at all.
+    ``listeners``
+        What is called with each :class:`holdfast.Event`; by default they are logged.
+
+    Cookies are good for one application alone: ``SESSION_APPLICATION`` of the configuration names
+    it, or else Flask's name of the application. Raises :exc:`holdfast.ConfigurationError` where
+    the cipher can't be had.
+    """
+
+    session_class: type[SealedCookieSession] = SealedCookieSession
+    seals = True
+
+    def __init__(
+        self,
+        policy: Policy | None = None,
+        *,
+        revocations: Store | None = None,
+        migrate_until: date | datetime | None = None,
+        listeners: Iterable[Listener] = (log_event,),
+    ) -> None:
+        Cipher()  # refused here rather than at the first request
+        self.store = None if revocations is None else checked_store(revocations)
+        super().__init__(policy, migrate_until, listeners)
+        check_kind(self.policy, kinds.SEALED if revocations is None else kinds.REVOCABLE)
+
+    def _reader(self, engine: SealedEngine) -> Callable[[str], Any]:
+        return engine.codec.load
+
+    def _make_engine(self, app: Flask) -> SealedEngine:
+        settings = self._settings(app)
+        # Every cookie that is set is a new one.
+        terms: Terms = replace(settings["terms"], renew_every=None)
+        name = self.get_cookie_name(app)
+        sealer = Sealer(
+            secret_keys(app),
+            b"session cookie",
+            application_name(app),
+            name.encode(),
+            random=token_bytes,
+        )
+        return SealedEngine(
+            **settings | {"terms": terms},
+            codec=SealedCodec(sealer, settings["envelope"], name),
+            revocations=None if self.store is None else self._revocations(terms),
+        )
+
+    def _revocations(self, terms: Terms) -> Revocations:
+        stale = self.policy.revocation_stale_if_error
+        return Revocations(
+            max_age=int(self.policy.revocation_max_age.total_seconds()),
+            stale_if_error=0 if stale is None else int(stale.total_seconds()),
+            skew=terms.in_flight,
+            kept_for=terms.idle if terms.absolute is None else terms.absolute,
+        )
