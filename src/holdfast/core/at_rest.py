@@ -86,11 +86,16 @@ class AtRest:
         return text, Box(own, cipher, wraps)
 
     def close(
-        self, text: bytes, token: Token, key: SessionKey, box: Box | None, digests: Iterable[bytes]
+        self,
+        text: bytes,
+        tokens: Iterable[Token],
+        key: SessionKey,
+        box: Box | None,
+        digests: Iterable[bytes],
     ) -> tuple[bytes, Box | None]:
         """Return data for a record, and what it is in.
 
-        ``token`` is the one whose secret is known, ``digests`` are of all secrets in force, and
+        ``tokens`` are those whose secrets are known, ``digests`` are of all secrets in force, and
         ``box`` is what it was in before, if its key stays. As long as a token is in force for which
         nobody has wrapped a key, since it was stored before sessions were sealed, it stays as it
         is.
@@ -99,10 +104,11 @@ class AtRest:
             own = self._random(_KEY_BYTES)
             box = Box(own, self._cipher(own), {})
         known = dict(box.wraps)
-        mine = token.digest[:_DIGEST_BYTES]
-        if known.get(mine, b"")[:ID_BYTES] != self._ring.current:
-            known[mine] = self._wrap(box, token, key)
         in_force = [digest[:_DIGEST_BYTES] for digest in digests]
+        for token in tokens:
+            mine = token.digest[:_DIGEST_BYTES]
+            if mine in in_force and known.get(mine, b"")[:ID_BYTES] != self._ring.current:
+                known[mine] = self._wrap(box, token, key)
         if any(digest not in known for digest in in_force):
             return text, None
         box.wraps = wraps = {digest: known[digest] for digest in in_force}

@@ -1,4 +1,4 @@
-"""What happens to stored sessions, as values for plain callables.
+"""What happens to stored and sealed sessions, as values for plain callables.
 
 A listener is called in the thread of the request with one :class:`Event`. Events name sessions by
 their handles; tokens and contents are never in them.
@@ -27,7 +27,7 @@ class Event(NamedTuple):
     """Something that happened to a session.
 
     ``name``
-        ``created``: a session was stored for the first time. ``loaded``: one was read.
+        ``created``: a session was kept for the first time. ``loaded``: one was read.
         ``merged``: others had saved it meanwhile, and both changes are in it. ``conflict``: two
         requests changed the same value, and the later one won; ``key`` says which.
         ``regenerated``: it has a new token, and the older ones are dead. ``ended``: somebody

@@ -64,6 +64,7 @@ class Revocations:
         self._older: dict[SessionKey, Known] = {}
         # Of whole sessions, so that one look tells: since when, and whose.
         self._live: dict[SessionKey, tuple[int, str | None]] = {}
+        self._endings = 0  # how often this process ended something
 
     def is_known_live(self, record: Record, user: str | None, now: int) -> bool:
         """Return whether a session was found live so lately that nobody need be asked."""
@@ -78,6 +79,7 @@ class Revocations:
         """
         if not outlives and self.is_known_live(record, user, now):
             return 0
+        endings = self._endings
         since, tombstone = yield from self._look(record.key, now)
         if tombstone is not None and tombstone.ended:
             return tombstone.ended
@@ -87,7 +89,7 @@ class Revocations:
             spared = key != _EVERYBODY and limit is not None and limit.version == outlives
             if limit is not None and record.rotated <= limit.seen and not spared:
                 return limit.rotated
-        if not outlives:
+        if not outlives and endings == self._endings:
             if len(self._live) >= _REMEMBERED:
                 self._live = {}
             self._live[record.key] = since, user
@@ -127,6 +129,7 @@ class Revocations:
             ended=now,
         )
         first: bool = yield Create(tombstone)
+        self._endings += 1
         self._remember(record.key, now, tombstone)
         self._live.pop(record.key, None)
         return first
@@ -158,6 +161,7 @@ class Revocations:
                 )
                 done = yield Save(limit)
             if done:
+                self._endings += 1
                 self._remember(key, now, limit)
                 self._live = {}
                 return limit
@@ -178,7 +182,10 @@ class Revocations:
         return self._remember(key, now, record)
 
     def _remember(self, key: SessionKey, now: int, record: Record | None) -> Known:
-        if len(self._recent) >= _REMEMBERED:
+        before = self._recent.get(key)
+        if before is not None and _version(record) < _version(before.record):
+            record = before.record  # another thread ended it since the store was asked
+        elif len(self._recent) >= _REMEMBERED:
             self._older, self._recent = self._recent, {}
         self._recent[key] = known = Known(now, record)
         return known
@@ -186,6 +193,10 @@ class Revocations:
     def _forget(self, key: SessionKey) -> None:
         self._recent.pop(key, None)
         self._older.pop(key, None)
+
+
+def _version(record: Record | None) -> int:
+    return 0 if record is None else record.version
 
 
 def _limits_of(user: str | None) -> Iterable[SessionKey]:

@@ -132,6 +132,7 @@ class SealedEngine(Engine):
     def _imported(self, cookie: SignedCookie, arrived: int) -> Unsealed | None:
         """Return what a signed cookie comes to; all that bring it have one id."""
         imported, terms = cookie.imported, self.terms
+        over = imported.expires  # it can be presented until then, whatever becomes of it here
         contents = dict(imported.contents)
         created = imported.signed or arrived
         try:
@@ -147,7 +148,7 @@ class SealedEngine(Engine):
             version=1,
             created=created,
             seen=arrived,
-            expires=terms.expires(created, arrived, None, self.users.of(contents)),
+            expires=max(terms.expires(created, arrived, None, self.users.of(contents)), over),
             rotated=imported.signed,
         )
         return Unsealed(record, Letter(Notes(imported.permanent), text))
@@ -237,17 +238,21 @@ class SealedEngine(Engine):
         user = record.user_id if withheld else change.user
         created = now if change.begins else record.created
         seen = now if change.is_activity else record.seen
+        expires = terms.expires(created, seen, after.notes.lifetime, user)
         key, issued = record.key, record.rotated
         if why:
             key = key_of(self.random(ID_BYTES))
             issued = yield from self._issue(user, now)
+        else:
+            # Until then the end of an id is kept: never before an older cookie of it expires.
+            expires = max(expires, record.expires)
         new = replace(
             record,
             key=key,
             created=created,
             seen=seen,
             rotated=issued,
-            expires=terms.expires(created, seen, after.notes.lifetime, user),
+            expires=expires,
             user_id=user,
         )
         token = self.codec.dump(new, after, contents)

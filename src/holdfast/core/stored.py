@@ -34,7 +34,7 @@ from holdfast.core.migration import SignedCookie
 from holdfast.core.opening import judged
 from holdfast.core.ops import Create, Load, Retire
 from holdfast.core.outcome import ATTEMPTS, DELETE, NOTHING, Outcome, Steps
-from holdfast.core.record import Record
+from holdfast.core.record import Record, SessionKey
 from holdfast.core.saving import save
 from holdfast.core.token import Token
 from holdfast.core.verdict import Opened, Verdict
@@ -174,7 +174,7 @@ class StoredEngine(Engine):
         return Record(
             key=token.key,
             secret=token.digest,
-            data=self.pack(letter, token, [token.digest])[0],
+            data=self.pack(letter, token.key, (token,), (token.digest,))[0],
             version=1,
             created=now,
             seen=now,
@@ -185,16 +185,16 @@ class StoredEngine(Engine):
         )
 
     def pack(
-        self, letter: Letter, token: Token, digests: Iterable[bytes]
+        self, letter: Letter, key: SessionKey, tokens: Iterable[Token], digests: Iterable[bytes]
     ) -> tuple[bytes, Box | None]:
         """Return a letter as a store keeps it, and what it is sealed in.
 
-        ``token`` is the one whose secret is known; ``digests`` are of all secrets in force.
+        ``tokens`` are those whose secrets are known; ``digests`` are of all secrets in force.
         """
         data = self.envelope.seal(letter)
         if self.at_rest is None:
             return data, None
-        return self.at_rest.close(data, token, token.key, letter.box, digests)
+        return self.at_rest.close(data, tokens, key, letter.box, digests)
 
     def unpack(self, token: Token, record: Record) -> Letter:
         """Return what a record holds; :exc:`ValueError` for what the token does not open."""

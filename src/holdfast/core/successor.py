@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from holdfast.core import token as tokens
+from holdfast.core import token as minting
 from holdfast.core.change import Change, letter_after
 from holdfast.core.envelope import Letter
 from holdfast.core.record import Record
@@ -55,9 +55,9 @@ def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
     if not why and not withheld and record.user_id != change.user:
         why = "another user"  # by other keys than when it was stored
     if why:
-        new, previous, previous_until = tokens.renew(token, engine.random), b"", 0
+        new, previous, previous_until = minting.renew(token, engine.random), b"", 0
     elif not withheld and _is_renewed(record, terms, now, asked=turned, current=current):
-        why, new = "renewed", tokens.renew(token, engine.random)
+        why, new = "renewed", minting.renew(token, engine.random)
         previous, previous_until = token.digest, 0
     elif current and previous and previous_until == 0:
         previous_until = now + terms.grace
@@ -71,9 +71,10 @@ def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
     in_force = [secret]
     if previous and (previous_until == 0 or previous_until >= now):
         in_force.append(previous)
+    tokens = (token,) if new is None else (token, new)
     # With its older tokens the key of a session that is sealed dies too.
     box = letter.box if not why or why == "renewed" else None
-    data, box = engine.pack(after._replace(box=box), new or token, in_force)
+    data, box = engine.pack(after._replace(box=box), record.key, tokens, in_force)
     after = after._replace(box=box)
     return Successor(
         Record(

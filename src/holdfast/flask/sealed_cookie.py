@@ -82,14 +82,18 @@ class SealedCookieSessionInterface(FullSessionInterface):
         return SealedEngine(
             **settings | {"terms": terms},
             codec=SealedCodec(sealer, settings["envelope"], name),
-            revocations=None if self.store is None else self._revocations(terms),
+            revocations=None if self.store is None else self._revocations(app, terms),
         )
 
-    def _revocations(self, terms: Terms) -> Revocations:
+    def _revocations(self, app: Flask, terms: Terms) -> Revocations:
+        kept_for = terms.idle if terms.absolute is None else terms.absolute
+        if self.migrate_until:
+            # Signed cookies that nobody has presented yet are to be ended too.
+            kept_for = max(kept_for, int(app.permanent_session_lifetime.total_seconds()))
         stale = self.policy.revocation_stale_if_error
         return Revocations(
             max_age=int(self.policy.revocation_max_age.total_seconds()),
             stale_if_error=0 if stale is None else int(stale.total_seconds()),
             skew=terms.in_flight,
-            kept_for=terms.idle if terms.absolute is None else terms.absolute,
+            kept_for=kept_for,
         )
