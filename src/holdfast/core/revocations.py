@@ -183,7 +183,7 @@ class Revocations:
 
     def _remember(self, key: SessionKey, now: int, record: Record | None) -> Known:
         before = self._recent.get(key)
-        if before is not None and _version(record) < _version(before.record):
+        if before is not None and _since(record) < _since(before.record):
             record = before.record  # another thread ended it since the store was asked
         elif len(self._recent) >= _REMEMBERED:
             self._older, self._recent = self._recent, {}
@@ -195,8 +195,8 @@ class Revocations:
         self._older.pop(key, None)
 
 
-def _version(record: Record | None) -> int:
-    return 0 if record is None else record.version
+def _since(record: Record | None) -> int:
+    return 0 if record is None else record.seen
 
 
 def _limits_of(user: str | None) -> Iterable[SessionKey]:
