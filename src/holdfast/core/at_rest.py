@@ -13,7 +13,7 @@ the secret key | first 8 bytes of the digest of the token's secret | nonce | wra
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from holdfast.core.keys import ID_BYTES, KeyRing, hkdf, with_lengths
 from holdfast.core.record import SessionKey
@@ -27,22 +27,31 @@ _WRAPPED = ID_BYTES + _DIGEST_BYTES
 _WRAP_BYTES = _WRAPPED + NONCE_BYTES + _KEY_BYTES + TAG_BYTES
 _HEAD = len(VERSION) + 1
 
+# Keys that were unwrapped, remembered twice over at the most.
+_REMEMBERED = 512
 
-class Box:
+
+class Own(NamedTuple):
+    """A session's own key, and the cipher under it."""
+
+    key: bytes
+    cipher: Any
+
+
+class Box(NamedTuple):
     """A session's own key, and what it was found wrapped in: by the digest of each token."""
 
-    __slots__ = ("cipher", "key", "wraps")
-
-    def __init__(self, key: bytes, cipher: Any, wraps: Mapping[bytes, bytes]) -> None:
-        self.key = key
-        self.cipher = cipher
-        self.wraps = wraps
+    own: Own
+    wraps: Mapping[bytes, bytes]
 
 
 class AtRest:
     """Seal and open what a store keeps, of one application.
 
     ``secrets`` are the secret keys in force, the current one first.
+
+    Browsers bring a token many times before it changes, so the keys that the last ones unwrapped
+    are remembered: deriving and unwrapping takes three times as long as decrypting.
     """
 
     def __init__(
@@ -51,8 +60,13 @@ class AtRest:
         cipher = Cipher()
         self._cipher, self._refused = cipher.under, cipher.refused
         self._ring = KeyRing(secrets, b"session key")
-        self._application = application
         self._random = random
+        # A session's key follows, of 32 bytes.
+        about = (VERSION, b"session record", application)
+        self._about_key = with_lengths(*about, b"key")
+        self._about_data = with_lengths(*about, b"data")
+        self._recent: dict[bytes, Own] = {}
+        self._older: dict[bytes, Own] = {}
 
     def open(self, data: bytes, token: Token, key: SessionKey) -> tuple[bytes, Box | None]:
         """Return what a record's data is, and what it was in; None if it was not sealed.
@@ -69,21 +83,16 @@ class AtRest:
             raise ValueError(msg)
         begin = _HEAD + len(wraps) * _WRAP_BYTES
         try:
-            own = self._wrapping(ours, token, key).decrypt(
-                wrap[_WRAPPED : _WRAPPED + NONCE_BYTES],
-                wrap[_WRAPPED + NONCE_BYTES :],
-                self._bound(b"key", key),
-            )
-            cipher = self._cipher(own)
-            text = cipher.decrypt(
+            own = self._unwrapped(ours, wrap, token, key)
+            text = own.cipher.decrypt(
                 data[begin : begin + NONCE_BYTES],
                 data[begin + NONCE_BYTES :],
-                self._bound(b"data", key),
+                self._about_data + key,
             )
         except self._refused:
             msg = "changed, or sealed for something else"
             raise ValueError(msg) from None
-        return text, Box(own, cipher, wraps)
+        return text, Box(own, wraps)
 
     def close(
         self,
@@ -101,34 +110,51 @@ class AtRest:
         is.
         """
         if box is None:
-            own = self._random(_KEY_BYTES)
-            box = Box(own, self._cipher(own), {})
-        known = dict(box.wraps)
+            fresh = self._random(_KEY_BYTES)
+            box = Box(Own(fresh, self._cipher(fresh)), {})
+        own, known = box.own, dict(box.wraps)
         in_force = [digest[:_DIGEST_BYTES] for digest in digests]
         for token in tokens:
             mine = token.digest[:_DIGEST_BYTES]
             if mine in in_force and known.get(mine, b"")[:ID_BYTES] != self._ring.current:
-                known[mine] = self._wrap(box, token, key)
+                known[mine] = self._wrap(own, token, key)
         if any(digest not in known for digest in in_force):
             return text, None
-        box.wraps = wraps = {digest: known[digest] for digest in in_force}
+        wraps = {digest: known[digest] for digest in in_force}
         nonce = self._random(NONCE_BYTES)
-        sealed = box.cipher.encrypt(nonce, text, self._bound(b"data", key))
+        sealed = own.cipher.encrypt(nonce, text, self._about_data + key)
         head = VERSION + bytes([len(wraps)])
-        return b"".join([head, *wraps.values(), nonce, sealed]), box
+        return b"".join([head, *wraps.values(), nonce, sealed]), Box(own, wraps)
 
-    def _wrap(self, box: Box, token: Token, key: SessionKey) -> bytes:
+    def _unwrapped(self, ours: bytes, wrap: bytes, token: Token, key: SessionKey) -> Own:
+        known = token.digest + key + wrap
+        own = self._recent.get(known) or self._older.get(known)
+        if own is None:
+            found = self._wrapping(ours, token, key).decrypt(
+                wrap[_WRAPPED : _WRAPPED + NONCE_BYTES],
+                wrap[_WRAPPED + NONCE_BYTES :],
+                self._about_key + key,
+            )
+            own = Own(found, self._cipher(found))
+            self._remember(known, own)
+        return own
+
+    def _remember(self, known: bytes, own: Own) -> None:
+        if len(self._recent) >= _REMEMBERED:
+            self._older, self._recent = self._recent, {}
+        self._recent[known] = own
+
+    def _wrap(self, own: Own, token: Token, key: SessionKey) -> bytes:
         current = self._ring.current
         nonce = self._random(NONCE_BYTES)
         wrapping = self._wrapping(self._ring.keys[current], token, key)
-        wrapped: bytes = wrapping.encrypt(nonce, box.key, self._bound(b"key", key))
-        return current + token.digest[:_DIGEST_BYTES] + nonce + wrapped
+        wrapped: bytes = wrapping.encrypt(nonce, own.key, self._about_key + key)
+        wrap = current + token.digest[:_DIGEST_BYTES] + nonce + wrapped
+        self._remember(token.digest + key + wrap, own)
+        return wrap
 
     def _wrapping(self, ours: bytes, token: Token, key: SessionKey) -> Any:
         return self._cipher(hkdf(ours + token.secret, with_lengths(b"wrap", key)))
-
-    def _bound(self, what: bytes, key: SessionKey) -> bytes:
-        return with_lengths(VERSION, b"session record", what, self._application, key)
 
 
 def _wraps_of(data: bytes) -> dict[bytes, bytes]:
