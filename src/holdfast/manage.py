@@ -102,8 +102,9 @@ def end_others(engine: Engine, session: FullSession, now: int) -> Steps[int | No
         raise session.outage or NotSignedIn
     if engine.revocations is None:
         return (yield from end_user(engine, user_id, now, but=own))
-    limit = yield from _end_before(engine, engine.revocations, user_id, now)
-    session.outlive(limit.version)
+    limit, before = yield from _end_before(engine, engine.revocations, user_id, now)
+    if not session.is_over_by(before):
+        session.outlive(limit.version)
     return None
 
 
@@ -126,10 +127,10 @@ def end_all(engine: Engine, now: int) -> Steps[int | None]:
 
 def _end_before(
     engine: Engine, revocations: Revocations, user_id: str | None, now: int
-) -> Steps[Record]:
-    limit = yield from revocations.end_before(user_id, now)
+) -> Steps[tuple[Record, Record | None]]:
+    limit, before = yield from revocations.end_before(user_id, now)
     engine.tell("ended", limit.handle, "everybody's" if user_id is None else "all of its user")
-    return limit
+    return limit, before
 
 
 def _end(engine: Engine, records: Sequence[Record], now: int, why: str) -> Steps[int]:

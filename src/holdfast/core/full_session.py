@@ -17,6 +17,7 @@ from holdfast.core.change import Change
 from holdfast.core.full_mapping import FullMapping, SignIn
 from holdfast.core.opening import whole
 from holdfast.core.policy import LONGEST
+from holdfast.core.record import Record
 from holdfast.core.users import confirm, id_of, is_remembered
 from holdfast.core.verdict import Opened
 from holdfast.errors import (
@@ -144,6 +145,11 @@ class FullSession(FullMapping):
         """
         self.regenerate()
         self._outlives = version
+
+    def is_over_by(self, limit: Record | None) -> bool:
+        """Return whether a limit of its user's ends the session; see `revocations.py`."""
+        record = self._open().record
+        return record is not None and limit is not None and record.rotated <= limit.seen
 
     # Signing in
 

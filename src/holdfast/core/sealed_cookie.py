@@ -11,11 +11,12 @@ A commit does one of these:
 - it was cleared: the cookie is deleted, and the session's id ended; what was written since begins
   another one;
 - it changed, or activity is to be noted, or it was in a signed cookie: the cookie is set anew.
-  Whoever logs in, out or authenticates again gets a new id, and the one before is ended;
+  With revocations, where somebody logs in, out or authenticates again, every older cookie of the
+  session dies;
 - it was ended meanwhile: what was written is dropped, but a login begins another one. The cookie
   is left as it is, since the browser may have a newer one.
 
-Without revocations an id means nothing: who kept a copy of a cookie has it until it expires.
+Without revocations who kept a copy of a cookie has it until it expires.
 """
 
 from __future__ import annotations
@@ -208,11 +209,10 @@ class SealedEngine(Engine):
         )
 
     def _has_ended(self, record: Record, session: FullMapping, now: int) -> Steps[bool]:
-        """Whether it was ended while the request ran."""
-        if self.revocations is None:
+        """Whether it was ended while the request ran, as far as this process knows."""
+        if self.revocations is None or session._outlives:
             return False
-        outlives = session._outlives
-        return bool((yield from self.revocations.ended(record, record.user_id, now, outlives)))
+        return bool((yield from self.revocations.ended(record, record.user_id, now)))
 
     def _go_on(
         self, session: FullMapping, opened: Opened, record: Record, change: Change, now: int
@@ -231,7 +231,7 @@ class SealedEngine(Engine):
             return NOTHING
         if change.wrote and not contents and not withheld:
             # Emptied key by key: nothing is left to keep.
-            if change.logs_out:
+            if change.logs_out or why:
                 yield from self._end(record, now)
             session.settle(Opened(Verdict.NONE))
             return DELETE
@@ -239,25 +239,17 @@ class SealedEngine(Engine):
         created = now if change.begins else record.created
         seen = now if change.is_activity else record.seen
         expires = terms.expires(created, seen, after.notes.lifetime, user)
-        key, issued = record.key, record.rotated
-        if why:
-            key = key_of(self.random(ID_BYTES))
-            issued = yield from self._issue(user, now)
-        else:
-            # Until then the end of an id is kept: never before an older cookie of it expires.
-            expires = max(expires, record.expires)
-        new = replace(
-            record,
-            key=key,
-            created=created,
-            seen=seen,
-            rotated=issued,
-            expires=expires,
-            user_id=user,
-        )
+        # The end of a session is kept until then: never before an older cookie of it expires.
+        expires = max(expires, record.expires)
+        new = replace(record, created=created, seen=seen, expires=expires, user_id=user)
         token = self.codec.dump(new, after, contents)
         if why:
-            yield from self._end(record, now, why)
+            issued = yield from self._renew(record, user, session._outlives, now)
+            if not issued:
+                return (yield from self._dropped(session, Verdict.LATE, change, now))
+            self.tell("regenerated", record.handle, why)
+            new = replace(new, rotated=issued)
+            token = self.codec.dump(new, after, contents)
         state = Opened(Verdict.GOOD, None, new, after, user=change.user, withheld=withheld)
         session.settle(state, contents if change.replaces else None)
         return Outcome(SET, token)
@@ -300,8 +292,13 @@ class SealedEngine(Engine):
             return now
         return (yield from self.revocations.issue(user, now))
 
-    def _end(self, record: Record, now: int, why: str = "") -> Steps[None]:
-        """End an id; ``why`` says for what another one takes its place."""
+    def _renew(self, record: Record, user: str | None, outlives: int, now: int) -> Steps[int]:
+        """End the session's older cookies; return when the next one is issued, 0 if it is over."""
+        if self.revocations is None:
+            return now
+        return (yield from self.revocations.renew(record, user, now, outlives))
+
+    def _end(self, record: Record, now: int) -> Steps[None]:
         if self.revocations is not None:
             yield from self.revocations.end(record, now)
-        self.tell("regenerated" if why else "ended", record.handle, why)
+        self.tell("ended", record.handle)

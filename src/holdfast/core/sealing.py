@@ -80,14 +80,14 @@ class Sealer:
         self._prefix = VERSION + ring.current
         self.random = random
 
-    def seal(self, data: bytes, bound: bytes = b"") -> bytes:
-        """Return what only :meth:`unseal` opens, given the same ``bound`` once more."""
+    def seal(self, data: bytes) -> bytes:
+        """Return what only :meth:`unseal` opens."""
         cipher, associated = self._keys[self._prefix]
         nonce = self.random(NONCE_BYTES)
-        sealed: bytes = cipher.encrypt(nonce, data, associated + bound)
+        sealed: bytes = cipher.encrypt(nonce, data, associated)
         return self._prefix + nonce + sealed
 
-    def unseal(self, sealed: bytes, bound: bytes = b"") -> bytes | None:
+    def unseal(self, sealed: bytes) -> bytes | None:
         """Return what was sealed; None for whatever was not, or for another use, or changed."""
         known = self._keys.get(sealed[:_BEGIN])
         if known is None or len(sealed) < _LEAST:
@@ -95,7 +95,7 @@ class Sealer:
         cipher, associated = known
         nonce = sealed[_BEGIN : _BEGIN + NONCE_BYTES]
         try:
-            data: bytes = cipher.decrypt(nonce, sealed[_BEGIN + NONCE_BYTES :], associated + bound)
+            data: bytes = cipher.decrypt(nonce, sealed[_BEGIN + NONCE_BYTES :], associated)
         except self._refused:
             return None
         return data

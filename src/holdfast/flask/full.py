@@ -45,7 +45,7 @@ from holdfast.flask.agreement import (
 from holdfast.flask.headers import drop_cookie, find_cookie, set_cookie, vary_by_cookie
 from holdfast.flask.interface import SessionInterface
 from holdfast.flask.secure_cookie import SecureCookieSessionInterface
-from holdfast.flask.sessions import session_json_serializer
+from holdfast.flask.sessions import NullFullSession, session_json_serializer
 from holdfast.log import guarded
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class FullSessionInterface(SessionInterface):
 
     session_class: type[FullSession]
     serializer: Any = session_json_serializer
+    null_session_class = NullFullSession
     seals = False
     store: Store | None
     _made: tuple[tuple[Any, ...], Engine | None] = ((), None)

@@ -69,6 +69,15 @@ class NullSession(_NullSession, SecureCookieSession, flask.sessions.NullSession)
     """
 
 
+class NullFullSession(NullSession):
+    """The same, where sessions are sealed: what they offer beside the mapping raises, too."""
+
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(FullSession, name):
+            self._refuse()
+        raise AttributeError(name)
+
+
 class TaggedJSONSerializer(tagged_json.TaggedJSONSerializer, _FlaskTaggedJSONSerializer):
     """Tagged JSON, with the JSON provider of the current application.
 
