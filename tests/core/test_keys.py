@@ -1,4 +1,4 @@
-"""Secrets: as bytes, as the keys that sign, and how weak they are."""
+"""Secrets: as bytes, as the keys that sign and seal, and how weak they are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import hashlib
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, strategies as st
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from hypothesis import assume, given, strategies as st
 from itsdangerous import Signer
 from values import examples
 
@@ -16,6 +18,8 @@ from holdfast.errors import ConfigurationError
 
 DERIVATIONS = ["hmac", "concat", "django-concat", "none"]
 DIGESTS = [hashlib.sha1, hashlib.sha256, hashlib.sha512]
+
+ID, KEY = "27e8ab88", "d4b4acffe2fba8db8155e7e66b3862db8d8bb321ccdfd8f7c54912bd2ab912a6"
 
 
 @examples(100)
@@ -75,6 +79,135 @@ def test_a_digest_method_is_whatever_hmac_takes(setting):
     method = keys.digest_method_of(setting)
     assert method(b"text").digest() == hashlib.sha256(b"text").digest()
     assert method().block_size == 64
+
+
+# Keys that seal: HKDF, and a ring of several
+
+
+def by_cryptography(secret: bytes, salt: bytes, info: bytes, length: int) -> bytes:
+    """Return what another implementation derives."""
+    return HKDF(algorithm=SHA256(), length=length, salt=salt, info=info).derive(secret)
+
+
+# RFC 5869, appendix A: input key, salt, info, and the output.
+RFC_5869 = [
+    (
+        "0b" * 22,
+        "000102030405060708090a0b0c",
+        "f0f1f2f3f4f5f6f7f8f9",
+        "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865",
+    ),
+    (
+        "0b" * 22,
+        "",
+        "",
+        "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8",
+    ),
+]
+
+
+@pytest.mark.parametrize(("secret", "salt", "info", "output"), RFC_5869)
+def test_what_keys_are_compared_with_is_right(secret, salt, info, output):
+    """The implementation that ours is held against derives what RFC 5869 says."""
+    parts = (bytes.fromhex(part) for part in (secret, salt, info))
+    assert by_cryptography(*parts, 42).hex() == output
+
+
+@examples(200)
+@given(st.binary(max_size=200), st.binary(max_size=200), st.integers(1, 32))
+def test_keys_that_seal_are_derived_by_hkdf(secret, info, length):
+    """A key is HKDF-SHA256 (RFC 5869) of a secret, salted with the library's name."""
+    assert keys.hkdf(secret, info, length) == by_cryptography(secret, b"holdfast", info, length)
+    assert len(keys.hkdf(secret, info)) == 32
+
+
+def taken_apart(row: bytes) -> list[bytes]:
+    """Return the parts that stand in a row behind their lengths."""
+    parts = []
+    while row:
+        length = int.from_bytes(row[:4], "big")
+        parts.append(row[4 : 4 + length])
+        row = row[4 + length :]
+    return parts
+
+
+@examples(300)
+@given(st.lists(st.binary(max_size=40)))
+def test_parts_with_lengths_can_be_told_apart(parts):
+    """Parts in a row can be taken apart again, so that no two rows of parts are alike."""
+    assert taken_apart(keys.with_lengths(*parts)) == parts
+
+
+@examples(300)
+@given(st.binary(max_size=40), st.lists(st.integers(0, 40)), st.lists(st.integers(0, 40)))
+def test_the_same_bytes_cut_elsewhere_are_another_row(text, cuts, others):
+    """Trap 18: the same bytes, cut into other parts, are other bytes in a row."""
+
+    def cut(at: list[int]) -> list[bytes]:
+        ends = [0, *sorted(at), len(text)]
+        return [text[begin:end] for begin, end in zip(ends, ends[1:], strict=False)]
+
+    assume(cut(cuts) != cut(others))
+    assert keys.with_lengths(*cut(cuts)) != keys.with_lengths(*cut(others))
+
+
+SECRETS = st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=5, unique=True)
+
+
+@examples(100)
+@given(SECRETS, st.binary(max_size=20))
+def test_each_secret_has_a_key_and_an_id(secrets, purpose):
+    """A ring has a key of 32 bytes for each secret by an id of 4; the first one is current."""
+    ring = keys.KeyRing(secrets, purpose)
+    assert len(ring.keys) == len(secrets)
+    assert ring.current == next(iter(ring.keys))
+    assert ring.current == keys.KeyRing(secrets[:1], purpose).current
+    for key_id, key in ring.keys.items():
+        assert (len(key_id), len(key)) == (4, 32)
+
+
+@examples(100)
+@given(st.binary(max_size=40), st.binary(max_size=20), st.binary(max_size=20))
+def test_each_purpose_has_keys_of_its_own(secret, purpose, other):
+    """Neither a key nor its id is the same for two purposes, and no id is part of a key."""
+    assume(purpose != other)
+    one, two = keys.KeyRing([secret], purpose), keys.KeyRing([secret], other)
+    assert one.current != two.current
+    assert not set(one.keys.values()) & set(two.keys.values())
+    assert one.current not in one.keys[one.current]
+
+
+def test_a_ring_depends_on_the_secrets_alone():
+    """Every server that has the same secrets has the same keys, in whatever order they are."""
+    one, two = keys.KeyRing([b"new", b"old"], b"p"), keys.KeyRing([b"old", b"new"], b"p")
+    assert one.keys == two.keys
+    assert one.current != two.current
+
+
+def test_a_secret_that_comes_twice_counts_once():
+    """A secret that is among the fallbacks too is current, and has one key."""
+    ring = keys.KeyRing([b"new", b"old", b"new"], b"p")
+    assert list(ring.keys) == list(keys.KeyRing([b"new", b"old"], b"p").keys)
+
+
+def test_of_two_keys_with_one_id_the_newer_counts(monkeypatch):
+    """Of two secrets that by chance have one id the newer one's key is in force."""
+
+    def derive(secret: bytes, info: bytes, length: int = 32) -> bytes:
+        return b"same" if length == 4 else secret
+
+    monkeypatch.setattr(keys, "hkdf", derive)
+    ring = keys.KeyRing([b"new", b"old"], b"p")
+    assert (ring.current, ring.keys) == (b"same", {b"same": b"new"})
+
+
+def test_keys_stay_what_they_are():
+    """Every version derives the same keys: what was sealed once is opened by all that come."""
+    ring = keys.KeyRing([b"8e1c55f0d3a94b7786aa20bb1c5f9e41"], b"session cookie")
+    assert {one.hex(): other.hex() for one, other in ring.keys.items()} == {ID: KEY}
+
+
+# Weak secrets
 
 
 def test_long_and_varied_secrets_are_not_weak():

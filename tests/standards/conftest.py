@@ -1,4 +1,4 @@
-"""The stores and the applications of ``tests/stored_app``."""
+"""The stores and the applications of ``tests/stored_app``, and every kind of session."""
 
 from __future__ import annotations
 
@@ -17,4 +17,11 @@ from every_store import (  # noqa: F401  # pytest finds fixtures here
     store,
     stores,
     watched,
+)
+from everywhere import (  # noqa: F401  # as above
+    ending_place,
+    local_ending_place,
+    local_place,
+    place,
+    sealed_place,
 )

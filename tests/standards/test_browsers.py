@@ -5,10 +5,13 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
+from everywhere import Place
 from user_agent import LONGEST_ATTRIBUTE, LONGEST_LIFETIME, LONGEST_PAIR, UserAgent
 from visits import SECRET, Browser, make_app, make_site
 
@@ -38,8 +41,9 @@ stated = pytest.mark.parametrize("policy", [*POLICIES.values()][1:], ids=[*POLIC
 class Visitor:
     """Somebody with a browser, who goes to a page; ``agent`` is the browser."""
 
-    def __init__(self, policy):
-        self.app = make_site(MemoryStore(), policy, DEBUG=policy.is_for_development)
+    def __init__(self, policy, place=None):
+        place = place or Place(MemoryStore())
+        self.app = place.site(policy, DEBUG=policy.is_for_development)
         self.agent = UserAgent(https=not policy.is_for_development)
         self.url = f"http{'s' if self.agent.https else ''}://{self.agent.host}"
 
@@ -71,9 +75,9 @@ def log_in(*, permanent=False):
 
 
 @policies
-def test_rfc6265bis_cookies_are_kept(policy):
+def test_rfc6265bis_cookies_are_kept(local_place, policy):
     """What is set is kept and sent back, what is renewed replaces it, what is deleted is gone."""
-    visitor = Visitor(policy)
+    visitor = Visitor(policy, local_place)
     visitor.visit(log_in)
     first = visitor.cookie
     assert visitor.visit(lambda: session.user_id).text == "ada"
@@ -102,6 +106,26 @@ def test_rfc6265bis_size_of_attributes(name):
         CookiePolicy(**{name: prefix + 4096 * repeated})
 
 
+@policies
+def test_rfc6265bis_size_of_sealed_cookies(policy):
+    """A sealed cookie that is longer is refused before it is sent, and none that is not."""
+    visitor = Visitor(policy, Place(seal=True, in_cookies=True))
+    visitor.app.config["PROPAGATE_EXCEPTIONS"] = True
+    visitor.visit(log_in)
+
+    def write(size):
+        session["much"] = "x" * size
+
+    for size in range(2600, 3200, 40):
+        before = visitor.cookie
+        with suppress(CookieTooLarge):
+            visitor.visit(partial(write, size))
+        assert len(visitor.cookie.value) >= len(before.value)
+    assert visitor.agent.ignored == []
+    assert len(visitor.cookie.name) + len(visitor.cookie.value) > LONGEST_PAIR - 100
+    assert len(visitor.cookie.name) + len(visitor.cookie.value) <= LONGEST_PAIR
+
+
 def test_rfc6265bis_size_of_signed_cookies():
     """A signed cookie that is longer is refused before it is sent, by policy."""
     app = make_app(SECRET_KEY=SECRET, PROPAGATE_EXCEPTIONS=True)
@@ -120,13 +144,13 @@ def test_rfc6265bis_size_of_signed_cookies():
 
 
 @pytest.mark.parametrize("days", [1, 90, 400])
-def test_rfc6265bis_lifetime(days):
+def test_rfc6265bis_lifetime(local_place, days):
     """Lifetimes are cut at 400 days: longer ones are refused, and none is ever set."""
-    visitor = Visitor(Policy(absolute=timedelta(days=days)))
+    visitor = Visitor(Policy(absolute=timedelta(days=days)), local_place)
     visitor.visit(lambda: log_in(permanent=True))
     left = visitor.cookie.expires - datetime.now(UTC)
     assert timedelta(days=days, minutes=-2) < left <= timedelta(days=days)
-    visitor = Visitor(Policy.flask())
+    visitor = Visitor(Policy.flask(), local_place)
     visitor.visit(lambda: log_in(permanent=True))
     assert visitor.cookie.expires - datetime.now(UTC) <= LONGEST_LIFETIME
     for name in ("idle", "absolute"):
@@ -170,21 +194,21 @@ def test_rfc6265bis_secure_prefix(name):
 
 
 @stated
-def test_rfc6265bis_same_site_is_always_sent(policy):
+def test_rfc6265bis_same_site_is_always_sent(local_place, policy):
     """SameSite is always there: without it cross-site posts go through for two minutes."""
-    visitor = Visitor(policy)
+    visitor = Visitor(policy, local_place)
     visitor.visit(log_in)
     assert visitor.cookie.same_site in {"Lax", "Strict", "None"}
     assert visitor.cookie.http_only
 
 
-def test_rfc6265bis_partitioned():
+def test_rfc6265bis_partitioned(local_place):
     """Partitioned goes with Secure, whoever says so; with SameSite=None it is of use."""
     with pytest.raises(ConfigurationError, match="secure=True"):
         CookiePolicy(partitioned=True)
     with pytest.raises(ConfigurationError, match="secure=True"):
         CookiePolicy(same_site="None", partitioned=True)
-    visitor = Visitor(EMBEDDED)
+    visitor = Visitor(EMBEDDED, local_place)
     visitor.visit(log_in)
     cookie = visitor.cookie
     assert (cookie.partitioned, cookie.same_site, cookie.secure) == (True, "None", True)
@@ -193,9 +217,9 @@ def test_rfc6265bis_partitioned():
 
 
 @stated
-def test_rfc6265bis_caches(policy):
+def test_rfc6265bis_caches(local_place, policy):
     """A response that sets or deletes the cookie is not for caches, and doesn't say so halfway."""
-    visitor = Visitor(policy)
+    visitor = Visitor(policy, local_place)
     for use in (log_in, lambda: session.log_out()):
         response = visitor.visit(use)
         assert response.headers.getlist("Cache-Control") == ["no-store"]

@@ -75,7 +75,7 @@ class Revocations:
         self.stale_if_error = max(max_age, stale_if_error)
         self.skew = skew
         # Other processes may have gone on for a while from what they knew.
-        self.kept_for = kept_for + self.stale_if_error + skew
+        self.kept_for = kept_for + self.stale_if_error + 2 * skew
         self._recent: dict[SessionKey, Known] = {}
         self._older: dict[SessionKey, Known] = {}
         # Of whole sessions, so that one look tells.
@@ -130,8 +130,7 @@ class Revocations:
         0 if the session itself was ended, or renewed by somebody else. ``user`` is whose it is from
         now on; ``outlives`` is the version of the user's limit that does not end it.
         """
-        self._forget(record.key)
-        own = (yield from self._look(record.key, now)).record
+        own = (yield from self._ask(record.key, now)).record
         keys = dict.fromkeys((*_limits_of(record.user_id), *_limits_of(user)))
         issued = 1 + max(
             (yield from self._after(keys, now)) - 1, record.rotated, 0 if own is None else own.seen
@@ -175,8 +174,7 @@ class Revocations:
                 # Further than a user's limits may be ahead of everybody's by now.
                 limit = max(now, seen) + self.skew + _FURTHER
             else:
-                self._forget(_EVERYBODY)
-                everybody = (yield from self._look(_EVERYBODY, now)).record
+                everybody = (yield from self._ask(_EVERYBODY, now)).record
                 limit = max(now + self.skew, seen + 1)
                 if everybody is not None:
                     limit = max(limit, everybody.seen + 1)
@@ -191,8 +189,7 @@ class Revocations:
         """Return a time after some limits, as they are in truth."""
         issued = now
         for key in keys:
-            self._forget(key)
-            limit = (yield from self._look(key, now)).record
+            limit = (yield from self._ask(key, now)).record
             if limit is not None:
                 issued = max(issued, limit.seen + 1)
         return issued
@@ -224,11 +221,15 @@ class Revocations:
         if known is not None and age < self.max_age:
             return known
         try:
-            record = yield Load(key)
+            return (yield from self._ask(key, now))
         except StoreUnavailable:
             if known is not None and age < self.stale_if_error:
                 return known
             raise
+
+    def _ask(self, key: SessionKey, now: int) -> Steps[Known]:
+        """Return what the store says, whatever is known."""
+        record = yield Load(key)
         return self._remember(key, now, record)
 
     def _known(self, key: SessionKey) -> Record | None:
@@ -248,10 +249,6 @@ class Revocations:
             self._older, self._recent = self._recent, {}
         self._recent[key] = known = Known(now, record)
         return known
-
-    def _forget(self, key: SessionKey) -> None:
-        self._recent.pop(key, None)
-        self._older.pop(key, None)
 
 
 def _ends(found: Record, record: Record) -> bool:

@@ -179,34 +179,35 @@ class SealedEngine(Engine):
         if opened is None:  # cleared before anybody looked
             opened = yield from self.find(visit.presented, visit.arrived)
         change = Change.of(session, opened, visit)
-        outcome = yield from self._kept(session, opened, change, now)
+        outcome = yield from self._kept(session, opened, visit, change, now)
         if outcome is not NOTHING:
             session._again = outcome
         return outcome
 
     def _kept(
-        self, session: FullMapping, opened: Opened, change: Change, now: int
+        self, session: FullMapping, opened: Opened, visit: Visit, change: Change, now: int
     ) -> Steps[Outcome]:
         record, verdict = opened.record, opened.verdict
         if verdict is Verdict.GOOD and record is not None:
             if (yield from self._has_ended(record, session, now)):
-                return (yield from self._dropped(session, Verdict.LATE, change, now))
+                return (yield from self._dropped(session, Verdict.LATE, change, record, now))
             if not change.cleared:
                 return (yield from self._go_on(session, opened, record, change, now))
-            yield from self._end(record, now)
-            if change.contents:
-                return (yield from self._begin(session, change.contents, change, now))
-            session.settle(Opened(Verdict.NONE))
-            return DELETE
+            if not (yield from self._end(record, now)):
+                return (yield from self._dropped(session, Verdict.LATE, change, None, now))
+            return (yield from self._begin_after_clearing(session, change, now))
         ends = change.asked.regenerate or change.logs_in or change.logs_out
         if opened.error is not None and ends:
             raise opened.error  # the cookie that the browser has would go on to be good
+        # Whoever ever held one of its cookies can end a session.
+        dead = self._dead(visit) if change.cleared and self.revocations is not None else None
         if verdict not in {Verdict.NONE, Verdict.UNKNOWN}:
-            return (yield from self._dropped(session, verdict, change, now))
-        begins = change.wrote and change.contents
-        return (
-            (yield from self._begin(session, change.contents, change, now)) if begins else NOTHING
-        )
+            return (yield from self._dropped(session, verdict, change, dead, now))
+        if dead is not None and (yield from self._end(dead, now)):
+            return (yield from self._begin_after_clearing(session, change, now))
+        if not (change.wrote and change.contents):
+            return NOTHING
+        return (yield from self._begin(session, change.contents, change, now))
 
     def _has_ended(self, record: Record, session: FullMapping, now: int) -> Steps[bool]:
         """Whether it was ended while the request ran, as far as this process knows."""
@@ -246,13 +247,21 @@ class SealedEngine(Engine):
         if why:
             issued = yield from self._renew(record, user, session._outlives, now)
             if not issued:
-                return (yield from self._dropped(session, Verdict.LATE, change, now))
+                return (yield from self._dropped(session, Verdict.LATE, change, record, now))
             self.tell("regenerated", record.handle, why)
             new = replace(new, rotated=issued)
             token = self.codec.dump(new, after, contents)
         state = Opened(Verdict.GOOD, None, new, after, user=change.user, withheld=withheld)
         session.settle(state, contents if change.replaces else None)
         return Outcome(SET, token)
+
+    def _begin_after_clearing(
+        self, session: FullMapping, change: Change, now: int
+    ) -> Steps[Outcome]:
+        if change.contents:
+            return (yield from self._begin(session, change.contents, change, now))
+        session.settle(Opened(Verdict.NONE))
+        return DELETE
 
     def _begin(
         self, session: FullMapping, contents: dict[str, Any], change: Change, now: int
@@ -276,16 +285,32 @@ class SealedEngine(Engine):
         self.tell("created", record.handle)
         return Outcome(SET, token)
 
+    def _dead(self, visit: Visit) -> Record | None:
+        """Return what a cookie that is good no more names the session by; None if there is none."""
+        shown: Unsealed | SignedCookie | None = visit.presented
+        if isinstance(shown, SignedCookie):
+            shown = self._imported(shown, visit.arrived)
+        return None if shown is None else shown.record
+
     def _dropped(
-        self, session: FullMapping, verdict: Verdict, change: Change, now: int
+        self,
+        session: FullMapping,
+        verdict: Verdict,
+        change: Change,
+        record: Record | None,
+        now: int,
     ) -> Steps[Outcome]:
-        """Keep nothing that was written, but a login."""
+        """Keep nothing that was written, but a login, and a logout of the session of ``record``."""
+        ended = False
+        retires = change.cleared or (change.logs_out and not change.logs_in)
+        if record is not None and retires:
+            ended = yield from self._end(record, now)
         if change.logs_in:
             return (yield from self._begin(session, change.own(self.users), change, now))
         session.settle(Opened(verdict), {})
         if change.wrote and (change.contents or not change.cleared):
             self.tell("dropped", "", verdict.value)
-        return NOTHING
+        return DELETE if ended else NOTHING
 
     def _issue(self, user: str | None, now: int) -> Steps[int]:
         if self.revocations is None:
@@ -298,7 +323,12 @@ class SealedEngine(Engine):
             return now
         return (yield from self.revocations.renew(record, user, now, outlives))
 
-    def _end(self, record: Record, now: int) -> Steps[None]:
-        if self.revocations is not None:
-            yield from self.revocations.end(record, now)
-        self.tell("ended", record.handle)
+    def _end(self, record: Record, now: int) -> Steps[bool]:
+        """End a session; return whether nobody had before."""
+        if self.revocations is None:
+            ended = True
+        else:
+            ended = yield from self.revocations.end(record, now)
+        if ended:
+            self.tell("ended", record.handle)
+        return ended
