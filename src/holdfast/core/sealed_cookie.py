@@ -179,30 +179,35 @@ class SealedEngine(Engine):
         if opened is None:  # cleared before anybody looked
             opened = yield from self.find(visit.presented, visit.arrived)
         change = Change.of(session, opened, visit)
-        outcome = yield from self._kept(session, opened, visit, change, now)
+        if opened.verdict is Verdict.GOOD and opened.record is not None:
+            outcome = yield from self._of_good(session, opened, opened.record, change, now)
+        else:
+            outcome = yield from self._of_dead(session, opened, visit, change, now)
         if outcome is not NOTHING:
             session._again = outcome
         return outcome
 
-    def _kept(
+    def _of_good(
+        self, session: FullMapping, opened: Opened, record: Record, change: Change, now: int
+    ) -> Steps[Outcome]:
+        if (yield from self._has_ended(record, session, now)):
+            return (yield from self._dropped(session, Verdict.LATE, change, record, now))
+        if not change.cleared:
+            return (yield from self._go_on(session, opened, record, change, now))
+        if not (yield from self._end(record, now)):
+            return (yield from self._dropped(session, Verdict.LATE, change, None, now))
+        return (yield from self._begin_after_clearing(session, change, now))
+
+    def _of_dead(
         self, session: FullMapping, opened: Opened, visit: Visit, change: Change, now: int
     ) -> Steps[Outcome]:
-        record, verdict = opened.record, opened.verdict
-        if verdict is Verdict.GOOD and record is not None:
-            if (yield from self._has_ended(record, session, now)):
-                return (yield from self._dropped(session, Verdict.LATE, change, record, now))
-            if not change.cleared:
-                return (yield from self._go_on(session, opened, record, change, now))
-            if not (yield from self._end(record, now)):
-                return (yield from self._dropped(session, Verdict.LATE, change, None, now))
-            return (yield from self._begin_after_clearing(session, change, now))
         ends = change.asked.regenerate or change.logs_in or change.logs_out
         if opened.error is not None and ends:
             raise opened.error  # the cookie that the browser has would go on to be good
         # Whoever ever held one of its cookies can end a session.
         dead = self._dead(visit) if change.cleared and self.revocations is not None else None
-        if verdict not in {Verdict.NONE, Verdict.UNKNOWN}:
-            return (yield from self._dropped(session, verdict, change, dead, now))
+        if opened.verdict not in {Verdict.NONE, Verdict.UNKNOWN}:
+            return (yield from self._dropped(session, opened.verdict, change, dead, now))
         if dead is not None and (yield from self._end(dead, now)):
             return (yield from self._begin_after_clearing(session, change, now))
         if not (change.wrote and change.contents):
