@@ -30,14 +30,14 @@ from holdfast.core.engine import Engine
 from holdfast.core.envelope import Letter, Notes
 from holdfast.core.full_mapping import FullMapping
 from holdfast.core.migration import SignedCookie
-from holdfast.core.opening import whole
 from holdfast.core.outcome import DELETE, NOTHING, Outcome, Steps
 from holdfast.core.record import Record
 from holdfast.core.revocations import Revocations
 from holdfast.core.sealed_codec import ID_BYTES, SealedCodec, Unsealed, key_of
-from holdfast.core.verdict import Opened, Verdict, is_over
+from holdfast.core.sealed_opening import died, imported, judged
+from holdfast.core.verdict import Opened, Verdict
 from holdfast.core.visit import Visit
-from holdfast.errors import SessionTooLarge, StoreUnavailable, UnstorableValue
+from holdfast.errors import StoreUnavailable
 
 Shown = Unsealed | SignedCookie | Record
 
@@ -64,101 +64,21 @@ class SealedEngine(Engine):
         if presented is None:
             return Opened(Verdict.NONE)
         if isinstance(presented, SignedCookie):
-            unsealed = self._imported(presented, arrived)
+            unsealed = imported(self, presented, arrived)
             if unsealed is None:
                 return Opened(Verdict.UNKNOWN)
-            opened = self._judged(unsealed, arrived)
+            opened = judged(self, unsealed, arrived)
             opened.cookie = presented
         else:
-            opened = self._judged(presented, arrived)
+            opened = judged(self, presented, arrived)
         record = opened.record
         if record is None or self.revocations is None:
             return opened
         if not self.revocations.is_known_live(record, record.user_id, arrived):
             ended = yield from self.revocations.ended(record, record.user_id, arrived)
             if ended:
-                return Opened(self._died(record, ended, arrived))
+                return Opened(died(self, record, ended, arrived))
         return opened
-
-    def _judged(self, unsealed: Unsealed, arrived: int) -> Opened:
-        """Return what a cookie opens by the times in it."""
-        record, letter, terms = unsealed.record, unsealed.letter, self.terms
-        if is_over(record, arrived, terms):
-            self.tell("refused", record.handle, Verdict.UNKNOWN.value)
-            return Opened(Verdict.UNKNOWN)
-        idle = terms.is_idle(record.seen, letter.notes.lifetime, arrived)
-        if idle and not terms.reauthenticate:
-            self.tell("refused", record.handle, "idle")
-            return Opened(Verdict.UNKNOWN)
-        read = self._read(unsealed)
-        if read is None:
-            return Opened(Verdict.UNKNOWN)
-        contents, aside, user = read
-        record = unsealed.record
-        if not idle:
-            self.tell("loaded", record.handle)
-            if aside:
-                letter, contents = whole(self, letter, contents, aside)
-            return Opened(Verdict.GOOD, None, record, letter, contents, user)
-        if user is None:
-            self.tell("refused", record.handle, "idle")
-            return Opened(Verdict.UNKNOWN)
-        self.tell("loaded", record.handle, "withheld")
-        return Opened(Verdict.GOOD, None, record, letter, aside, withheld=True)
-
-    def _read(self, unsealed: Unsealed) -> tuple[dict[str, Any], dict[str, Any], str | None] | None:
-        """Return all contents, what was set aside while they were withheld, and whose they are.
-
-        None if that can't be read: such a cookie is as good as none.
-        """
-        if unsealed.contents is not None:
-            return dict(unsealed.contents), {}, unsealed.user
-        letter = unsealed.letter
-        try:
-            contents = self.envelope.mapping_of(letter.text)
-            aside = letter.notes.aside
-            apart = self.envelope.mapping_of(aside.encode()) if aside else {}
-        except (MemoryError, RecursionError):
-            raise  # of the process, not of the cookie; the next request tries again
-        except Exception as error:  # noqa: BLE001  # tags are open to applications: anything
-            self.tell("refused", unsealed.handle, f"unreadable: {type(error).__name__}")
-            return None
-        user = self.users.of(contents)
-        if unsealed.record.user_id != user:
-            unsealed.record = replace(unsealed.record, user_id=user)
-        if not apart:
-            unsealed.know(contents, user)
-        return contents, apart, user
-
-    def _imported(self, cookie: SignedCookie, arrived: int) -> Unsealed | None:
-        """Return what a signed cookie comes to; all that bring it have one id."""
-        imported, terms = cookie.imported, self.terms
-        over = imported.expires  # it can be presented until then, whatever becomes of it here
-        contents = dict(imported.contents)
-        created = imported.signed or arrived
-        try:
-            text = self.envelope.text_of(contents)
-        except (SessionTooLarge, UnstorableValue) as error:
-            # What a signed cookie holds may be more as a sealed one keeps it: no error of this one.
-            self.tell("refused", cookie.handle, type(error).__name__)
-            return None
-        record = Record(
-            key=key_of(cookie.token.id),
-            secret=b"",
-            data=b"",
-            version=1,
-            created=created,
-            seen=arrived,
-            expires=max(terms.expires(created, arrived, None, self.users.of(contents)), over),
-            rotated=imported.signed,
-        )
-        return Unsealed(record, Letter(Notes(imported.permanent), text))
-
-    def _died(self, record: Record, ended: int, arrived: int) -> Verdict:
-        late = arrived <= ended + self.terms.in_flight
-        verdict = Verdict.LATE if late else Verdict.UNKNOWN
-        self.tell("refused", record.handle, verdict.value)
-        return verdict
 
     def unseen(self, presented: Unsealed | SignedCookie, error: StoreUnavailable) -> Opened:
         """As :meth:`Engine.unseen`."""
@@ -294,7 +214,7 @@ class SealedEngine(Engine):
         """Return what a cookie that is good no more names the session by; None if there is none."""
         shown: Unsealed | SignedCookie | None = visit.presented
         if isinstance(shown, SignedCookie):
-            shown = self._imported(shown, visit.arrived)
+            shown = imported(self, shown, visit.arrived)
         return None if shown is None else shown.record
 
     def _dropped(
