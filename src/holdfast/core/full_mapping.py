@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 from holdfast.core import loading
 from holdfast.core.identity import identical
 from holdfast.core.outcome import NOTHING, Outcome
-from holdfast.core.session import Session
+from holdfast.core.session import FIXED, Session
 from holdfast.core.verdict import Opened, Verdict
 from holdfast.core.visit import Visit
 
@@ -133,17 +133,11 @@ class FullMapping(Session):
         return contents
 
     def _replace_contents(self, contents: Mapping[str, Any]) -> None:
-        kept = [
-            (key, dict.__getitem__(self, key))
-            for key in self._transient_keys
-            if dict.__contains__(self, key)
-        ]
+        kept = self._transient_keys & dict.keys(self)
+        items = [(key, dict.__getitem__(self, key)) for key in kept] if kept else ()
         dict.clear(self)
         dict.update(self, contents)
-        dict.update(self, kept)
-
-    def _is_transient(self, key: object) -> bool:
-        return key in self._transient_keys
+        dict.update(self, items)
 
     @property
     def accessed(self) -> bool:
@@ -169,7 +163,7 @@ class FullMapping(Session):
         the same request is an ordinary change again.
         """
         value = function(self.get(key, default))
-        if key in self._assigned or self._is_transient(key):
+        if key in self._assigned or key in self._transient_keys:
             self[key] = value
         else:
             dict.__setitem__(self, key, value)
@@ -180,37 +174,49 @@ class FullMapping(Session):
     # Reading: what is transient is here without loading.
 
     def __contains__(self, key: object) -> bool:
-        if not self._accessed and not self._is_transient(key):
+        if not self._accessed and key not in self._transient_keys:
             self._look()
         return dict.__contains__(self, key)
 
     def __getitem__(self, key: str) -> Any:
-        return dict.__getitem__(self, key) if self._is_transient(key) else super().__getitem__(key)
+        if not self._accessed and key not in self._transient_keys:
+            self._look()
+        value = dict.__getitem__(self, key)
+        if type(value) not in FIXED and key not in self._transient_keys:
+            self._lent = True
+        return value
 
     def get(self, key: str, /, default: Any = None) -> Any:
-        if self._is_transient(key):
-            return dict.get(self, key, default)
-        return super().get(key, default)
+        if not self._accessed and key not in self._transient_keys:
+            self._look()
+        value = dict.get(self, key, default)
+        if type(value) not in FIXED and key not in self._transient_keys:
+            self._lent = True
+        return value
 
     # Writing
 
     def __setitem__(self, key: str, value: Any) -> None:
-        if self._is_transient(key):
+        if key in self._transient_keys:
             dict.__setitem__(self, key, value)
             return
         if self._applied and self._has_applied(key, value):
             # session["n"] = session.apply("n", ...): it stays an operation
             dict.__setitem__(self, key, value)
             return
-        super().__setitem__(key, value)
-        if isinstance(self._assigned, frozenset):
-            self._assigned = {key}
-        else:
+        if not self._accessed:
+            self._look()
+        dict.__setitem__(self, key, value)
+        self._modified = self._written = True
+        if isinstance(self._assigned, set):
             self._assigned.add(key)
-        self._forget_applied(key)
+        else:
+            self._assigned = {key}
+        if self._applied:
+            self._forget_applied(key)
 
     def __delitem__(self, key: str) -> None:
-        if self._is_transient(key):
+        if key in self._transient_keys:
             dict.__delitem__(self, key)
             return
         super().__delitem__(key)

@@ -1,13 +1,16 @@
 """What has been ended of sessions that live in their cookies (ASVS 5.0, 7.4.1).
 
 A store keeps a tombstone for each session that was ended, under its id, until its last cookie would
-have expired; and *limits*: live records whose ``seen`` is a time, and cookies that were issued then
-or before are good no more. A user has one, everybody together has one, and so has a session whose
-user logged in or authenticated again, under its id.
+have expired; and *limits*, which are live records:
 
-The limit of a user, and of everybody, lies some time ahead, as far as clocks of servers may differ
-and longer; whoever logs in afterwards gets a cookie that was issued later still, whatever the clock
-says. So clocks decide nothing by themselves.
+- of a user: cookies that were issued at its ``seen`` or before are good no more. That lies some
+  time ahead, as far as clocks of servers may differ; whoever logs in afterwards gets a cookie that
+  was issued later still, whatever the clock says;
+- of everybody: cookies of an earlier generation than its ``seen`` are good no more. It is never
+  forgotten;
+- of a session, under its id: the same, since its user logged in or authenticated again.
+
+So clocks decide nothing by themselves.
 
 What the store said is remembered for a while by each process, so that most requests ask nothing.
 Where a cookie is issued anew under which older ones die, it is asked always.
@@ -24,13 +27,13 @@ from holdfast.core.keys import with_lengths
 from holdfast.core.ops import Create, Load, Retire, Save
 from holdfast.core.outcome import ATTEMPTS, Steps
 from holdfast.core.record import Record, SessionKey, handle_of
+from holdfast.core.sealed_codec import Held
 from holdfast.errors import SessionConflict, StoreUnavailable
 
 # Answers that are remembered, twice over at the most: some 300 bytes each.
 _REMEMBERED = 10_000
-# So many seconds more the limit of everybody lies ahead than a user's: each time that a user's
-# sessions are ended within one second, that user's is one further.
-_FURTHER = 60
+# Until when the limit of everybody is kept: as long as times of four bytes go.
+_FOREVER = (1 << 32) - 1
 
 
 def key_of_user(user: str | None) -> SessionKey:
@@ -50,11 +53,21 @@ class Known(NamedTuple):
 
 
 class Live(NamedTuple):
-    """A session that was found live: when the store was asked, whose it is, when it was issued."""
+    """A session that was found live: when the store was asked, and for which cookie."""
 
     asked: int
     user: str | None
     issued: int
+    generation: int
+    everybody: int
+
+
+class Issue(NamedTuple):
+    """What a cookie is issued with, so that no limit that there is ends it."""
+
+    issued: int
+    generation: int = 1
+    everybody: int = 0
 
 
 class Revocations:
@@ -82,83 +95,88 @@ class Revocations:
         self._live: dict[SessionKey, Live] = {}
         self._endings = 0  # how often this process ended something
 
-    def is_known_live(self, record: Record, user: str | None, now: int) -> bool:
-        """Return whether a session was found live so lately that nobody need be asked."""
-        live = self._live.get(record.key)
+    def is_known_live(self, held: Held, now: int) -> bool:
+        """Return whether a cookie was found good so lately that nobody need be asked."""
+        live = self._live.get(held.key)
         return (
             live is not None
-            and live.issued == record.rotated
-            and live.user == user
             and abs(now - live.asked) < self.max_age
+            and live[1:] == (held.user_id, held.rotated, held.version, held.everybody)
         )
 
-    def ended(self, record: Record, user: str | None, now: int) -> Steps[int]:
-        """Return when a session was ended, as far as is known; 0 while it is live.
+    def ended(self, held: Held, now: int) -> Steps[int]:
+        """Return when a session was ended, as far as is known; 0 while its cookie is good.
 
         Raises :exc:`holdfast.StoreUnavailable` if nobody can tell.
         """
-        if self.is_known_live(record, user, now):
+        if self.is_known_live(held, now):
             return 0
         endings, since = self._endings, now
-        for key in _keys_for(record, user):
+        for key in (held.key, *_limits_of(held.user_id)):
             asked, found = yield from self._look(key, now)
             since = min(since, asked)
-            if found is not None and _ends(found, record):
+            if found is not None and _ends(found, held):
                 return found.ended or found.rotated
         if endings == self._endings:
             if len(self._live) >= _REMEMBERED:
                 self._live = {}
-            self._live[record.key] = Live(since, user, record.rotated)
+            live = Live(since, held.user_id, held.rotated, held.version, held.everybody)
+            self._live[held.key] = live
         return 0
 
-    def issue(self, user: str | None, now: int) -> Steps[int]:
-        """Return the time of issue for a session that begins now: after every limit.
+    def issue(self, user: str | None, now: int) -> Steps[Issue]:
+        """Return what the cookie is issued with of a session that begins now.
 
         Whoever logs in gets the truth of the moment; an anonymous session what is known.
         """
         if user is not None:
-            return (yield from self._after(_limits_of(user), now))
+            everybody = (yield from self._ask(_EVERYBODY, now)).record
+            limit = (yield from self._ask(key_of_user(user), now)).record
+            return Issue(_after(limit, now), everybody=_seen(everybody))
         try:
-            limit = (yield from self._look(_EVERYBODY, now)).record
+            everybody = (yield from self._look(_EVERYBODY, now)).record
         except StoreUnavailable:
-            return now
-        return now if limit is None else max(now, limit.seen + 1)
+            everybody = self._known(_EVERYBODY)
+        return Issue(now, everybody=_seen(everybody))
 
-    def renew(self, record: Record, user: str | None, now: int, outlives: int = 0) -> Steps[int]:
-        """End all cookies of a session that there are; return the time of issue for the next one.
+    def renew(
+        self, held: Held, user: str | None, now: int, outlives: int = 0
+    ) -> Steps[Issue | None]:
+        """End all cookies of a session that there are; return what the next is issued with.
 
-        0 if the session itself was ended, or renewed by somebody else. ``user`` is whose it is from
-        now on; ``outlives`` is the version of the user's limit that does not end it.
+        None if the session was ended, or renewed by somebody else. ``user`` is whose it is from now
+        on; ``outlives`` is the version of its user's limit that does not end it.
         """
-        own = (yield from self._ask(record.key, now)).record
-        keys = dict.fromkeys((*_limits_of(record.user_id), *_limits_of(user)))
-        issued = 1 + max(
-            (yield from self._after(keys, now)) - 1, record.rotated, 0 if own is None else own.seen
-        )
-        if own is not None and _ends(own, record):
-            return 0
-        for key in _limits_of(record.user_id):
-            limit = self._known(key)
-            if limit is None or not _ends(limit, record):
-                continue
-            if key == _EVERYBODY or limit.version != outlives:
-                return 0
-        until = max(record.expires, now + self.kept_for)
-        return issued if (yield from self._limit(record.key, own, issued - 1, until, now)) else 0
+        own = (yield from self._ask(held.key, now)).record
+        issue = yield from self.issue(user or held.user_id, now)
+        theirs: Record | None = None
+        if held.user_id is not None:
+            key = key_of_user(held.user_id)
+            asked = user in {None, held.user_id}  # just now
+            theirs = self._known(key) if asked else (yield from self._ask(key, now)).record
+            if theirs is not None and theirs.version == outlives:
+                theirs = None
+        found = (own, self._known(_EVERYBODY), theirs)
+        if any(each is not None and _ends(each, held) for each in found):
+            return None
+        issue = issue._replace(generation=held.version + 1)
+        until = max(held.expires, now + self.kept_for)
+        done = yield from self._limit(held.key, own, issue.generation, until, now)
+        return issue if done else None
 
-    def end(self, record: Record, now: int) -> Steps[bool]:
+    def end(self, held: Held, now: int) -> Steps[bool]:
         """End a session, with all cookies of it; return whether nobody had before."""
-        until = max(record.expires, now + self.kept_for)
-        tombstone = _record(record.key, now, now, until, ended=now)
+        until = max(held.expires, now + self.kept_for)
+        tombstone = _record(held.key, now, now, until, ended=now)
         # A limit may be there in its place, or come between the two.
         done = False
         for _ in range(2):
             done = yield Create(tombstone)
-            done = done or (yield Retire(record.key, now, until))
+            done = done or (yield Retire(held.key, now, until))
             if done:
                 break
-        self._learn(record.key, now, tombstone)
-        self._live.pop(record.key, None)
+        self._learn(held.key, now, tombstone)
+        self._live.pop(held.key, None)
         return done
 
     def end_before(self, user: str | None, now: int) -> Steps[tuple[Record, Record | None]]:
@@ -167,37 +185,20 @@ class Revocations:
         Returns the limit, and the one in whose place it is.
         """
         key = key_of_user(user)
+        ahead, until = (0, _FOREVER) if user is None else (self.skew, now + self.kept_for)
         for _ in range(ATTEMPTS):
             before: Record | None = yield Load(key)
-            seen = 0 if before is None else before.seen
-            if user is None:
-                # Further than a user's limits may be ahead of everybody's by now.
-                limit = max(now, seen) + self.skew + _FURTHER
-            else:
-                everybody = (yield from self._ask(_EVERYBODY, now)).record
-                limit = max(now + self.skew, seen + 1)
-                if everybody is not None:
-                    limit = max(limit, everybody.seen + 1)
-            if (yield from self._limit(key, before, limit, now + self.kept_for, now)):
-                self._live = {}
-                made = self._known(key)
-                if made is not None:
-                    return made, before
-        raise SessionConflict(handle_of(key), ATTEMPTS)
-
-    def _after(self, keys: Iterable[SessionKey], now: int) -> Steps[int]:
-        """Return a time after some limits, as they are in truth."""
-        issued = now
-        for key in keys:
-            limit = (yield from self._ask(key, now)).record
+            seen = max(now + ahead, _seen(before) + 1)
+            limit = yield from self._limit(key, before, seen, until, now)
             if limit is not None:
-                issued = max(issued, limit.seen + 1)
-        return issued
+                self._live = {}
+                return limit, before
+        raise SessionConflict(handle_of(key), ATTEMPTS)
 
     def _limit(
         self, key: SessionKey, before: Record | None, seen: int, until: int, now: int
-    ) -> Steps[bool]:
-        """Set a limit in the place of another one; return whether nobody did meanwhile."""
+    ) -> Steps[Record | None]:
+        """Set a limit in the place of another one; return it if nobody did meanwhile."""
         if before is None:
             limit = _record(key, seen, now, until)
             done = yield Create(limit)
@@ -210,9 +211,10 @@ class Revocations:
                 expires=max(until, before.expires),
             )
             done = yield Save(limit)
-        if done:
-            self._learn(key, now, limit)
-        return bool(done)
+        if not done:
+            return None
+        self._learn(key, now, limit)
+        return limit
 
     def _look(self, key: SessionKey, now: int) -> Steps[Known]:
         known = self._recent.get(key) or self._older.get(key)
@@ -251,9 +253,23 @@ class Revocations:
         return known
 
 
-def _ends(found: Record, record: Record) -> bool:
+def _ends(found: Record, held: Held) -> bool:
     """Whether a tombstone or a limit ends a session."""
-    return found.ended != 0 or record.rotated <= found.seen
+    if found.ended:
+        return True
+    if found.key == held.key:
+        return held.version < found.seen
+    if found.key == _EVERYBODY:
+        return held.everybody < found.seen
+    return held.rotated <= found.seen
+
+
+def _seen(limit: Record | None) -> int:
+    return 0 if limit is None else limit.seen
+
+
+def _after(limit: Record | None, now: int) -> int:
+    return max(now, _seen(limit) + 1)
 
 
 def _weight(found: Record | None) -> tuple[bool, int]:
@@ -273,10 +289,6 @@ def _record(key: SessionKey, seen: int, now: int, until: int, *, ended: int = 0)
         rotated=now,
         ended=ended,
     )
-
-
-def _keys_for(record: Record, user: str | None) -> Iterable[SessionKey]:
-    return (record.key, *_limits_of(user))
 
 
 def _limits_of(user: str | None) -> Iterable[SessionKey]:

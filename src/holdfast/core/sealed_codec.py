@@ -1,16 +1,17 @@
 """The codec of sealed cookies: a session's times, notes and contents to text and back.
 
-The text is base64url of what is sealed; that is a public id (16 bytes), when the session was
-created, when its id was issued, when it was last active and when it expires (4 bytes each, seconds
-since the epoch, big-endian), the envelope, and padding to a multiple of 32 bytes: ``80`` and zeros.
+The text is base64url of what is sealed; that is a public id (16 bytes); when the session was
+created, when it was issued to its user, when it was last active and when it expires (seconds since
+the epoch); its generation, and that of everybody's sessions (4 bytes each, big-endian); the
+envelope, and padding to a multiple of 32 bytes: ``80`` and zeros.
 """
 
 from __future__ import annotations
 
 import struct
-from base64 import urlsafe_b64encode
-from binascii import a2b_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from holdfast.core.cookies import BROWSER_LIMIT
@@ -22,10 +23,12 @@ from holdfast.core.unstorable import largest_keys
 from holdfast.errors import CookieTooLarge
 
 ID_BYTES = 16
-_TIMES = struct.Struct(f">{ID_BYTES}sIIII")
+_HEAD = struct.Struct(f">{ID_BYTES}sIIIIII")
 _BLOCK = 32
 _END = b"\x80"
-_FROM_URLSAFE = str.maketrans("-_", "+/")
+# Between base64url and base64, whose own characters are no good in the other.
+_FROM_URLSAFE = bytes.maketrans(b"-_+/", b"+/-_")
+_TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
 
 # Texts that were unsealed, remembered twice over at the most.
 _REMEMBERED = 512
@@ -34,6 +37,18 @@ _REMEMBERED = 512
 def key_of(public_id: bytes) -> SessionKey:
     """Return what the end of a session is kept under, given its public id."""
     return SessionKey(public_id.ljust(32, b"\0"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held(Record):
+    """What a cookie holds of its session, in the manner of a record.
+
+    ``rotated`` is when it was issued to its user, ``version`` its generation: one more each time
+    that it was regenerated. ``everybody`` is that of everybody's sessions: one more each time that
+    all were ended. See ``revocations.py``.
+    """
+
+    everybody: int = 0
 
 
 class Unsealed:
@@ -45,7 +60,7 @@ class Unsealed:
 
     __slots__ = ("contents", "letter", "record", "user")
 
-    def __init__(self, record: Record, letter: Letter) -> None:
+    def __init__(self, record: Held, letter: Letter) -> None:
         self.record = record
         self.letter = letter
         self.contents: Mapping[str, Any] | None = None
@@ -85,18 +100,25 @@ class SealedCodec:
                 self._remember(text, known)
         return known
 
-    def dump(self, record: Record, letter: Letter, mapping: Mapping[str, Any]) -> str:
+    def dump(self, record: Held, letter: Letter, mapping: Mapping[str, Any]) -> str:
         """Return the text for a cookie.
 
         Raises :exc:`holdfast.CookieTooLarge` for one that browsers would drop; ``mapping`` is what
         the letter holds.
         """
-        head = _TIMES.pack(
-            record.key[:ID_BYTES], record.created, record.rotated, record.seen, record.expires
+        head = _HEAD.pack(
+            record.key[:ID_BYTES],
+            record.created,
+            record.rotated,
+            record.seen,
+            record.expires,
+            record.version,
+            record.everybody,
         )
         data = head + self.envelope.seal(letter) + _END
         data = data.ljust(-(-len(data) // _BLOCK) * _BLOCK, b"\0")
-        text = urlsafe_b64encode(self.sealer.seal(data)).rstrip(b"=").decode()
+        encoded = b2a_base64(self.sealer.seal(data), newline=False)
+        text = encoded.translate(_TO_URLSAFE).rstrip(b"=").decode()
         size = len(self.name.encode()) + len(text)
         if size > BROWSER_LIMIT:
             largest = largest_keys(mapping, self.envelope.encode)
@@ -109,25 +131,27 @@ class SealedCodec:
         if len(text) > BROWSER_LIMIT:
             return None
         try:
-            sealed = a2b_base64(text.translate(_FROM_URLSAFE) + "==="[: -len(text) % 4])
+            padded = text.encode("ascii").translate(_FROM_URLSAFE) + b"==="[: -len(text) % 4]
+            sealed = a2b_base64(padded)
         except ValueError:  # of binascii, and of text that is not ASCII
             return None
         # One text for one value: base64 would pass over stray characters and spare bits.
-        if urlsafe_b64encode(sealed).rstrip(b"=") != text.encode():
+        if b2a_base64(sealed, newline=False) != padded:
             return None
         data = self.sealer.unseal(sealed)
         if data is None:
             return None
         try:
-            key, created, issued, seen, expires = _TIMES.unpack_from(data)
-            letter = self.envelope.open(data[_TIMES.size : data.rindex(_END)])
+            key, created, issued, seen, expires, generation, everybody = _HEAD.unpack_from(data)
+            letter = self.envelope.open(data[_HEAD.size : data.rindex(_END)])
         except (ValueError, struct.error):
             return None
-        record = Record(
+        record = Held(
             key=key_of(key),
             secret=b"",
             data=b"",
-            version=1,
+            version=generation,
+            everybody=everybody,
             created=created,
             seen=seen,
             expires=expires,

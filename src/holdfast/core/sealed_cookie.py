@@ -32,8 +32,8 @@ from holdfast.core.full_mapping import FullMapping
 from holdfast.core.migration import SignedCookie
 from holdfast.core.outcome import DELETE, NOTHING, Outcome, Steps
 from holdfast.core.record import Record
-from holdfast.core.revocations import Revocations
-from holdfast.core.sealed_codec import ID_BYTES, SealedCodec, Unsealed, key_of
+from holdfast.core.revocations import Issue, Revocations
+from holdfast.core.sealed_codec import ID_BYTES, Held, SealedCodec, Unsealed, key_of
 from holdfast.core.sealed_opening import died, imported, judged
 from holdfast.core.verdict import Opened, Verdict
 from holdfast.core.visit import Visit
@@ -71,13 +71,11 @@ class SealedEngine(Engine):
             opened.cookie = presented
         else:
             opened = judged(self, presented, arrived)
-        record = opened.record
-        if record is None or self.revocations is None:
-            return opened
-        if not self.revocations.is_known_live(record, record.user_id, arrived):
-            ended = yield from self.revocations.ended(record, record.user_id, arrived)
+        held = opened.record
+        if self.revocations is not None and isinstance(held, Held):
+            ended = yield from self.revocations.ended(held, arrived)
             if ended:
-                return Opened(died(self, record, ended, arrived))
+                return Opened(died(self, held, ended, arrived))
         return opened
 
     def unseen(self, presented: Unsealed | SignedCookie, error: StoreUnavailable) -> Opened:
@@ -99,8 +97,9 @@ class SealedEngine(Engine):
         if opened is None:  # cleared before anybody looked
             opened = yield from self.find(visit.presented, visit.arrived)
         change = Change.of(session, opened, visit)
-        if opened.verdict is Verdict.GOOD and opened.record is not None:
-            outcome = yield from self._of_good(session, opened, opened.record, change, now)
+        held = opened.record
+        if opened.verdict is Verdict.GOOD and isinstance(held, Held):
+            outcome = yield from self._of_good(session, opened, held, change, now)
         else:
             outcome = yield from self._of_dead(session, opened, visit, change, now)
         if outcome is not NOTHING:
@@ -108,13 +107,13 @@ class SealedEngine(Engine):
         return outcome
 
     def _of_good(
-        self, session: FullMapping, opened: Opened, record: Record, change: Change, now: int
+        self, session: FullMapping, opened: Opened, held: Held, change: Change, now: int
     ) -> Steps[Outcome]:
-        if (yield from self._has_ended(record, session, now)):
-            return (yield from self._dropped(session, Verdict.LATE, change, record, now))
+        if (yield from self._has_ended(held, session, now)):
+            return (yield from self._dropped(session, Verdict.LATE, change, held, now))
         if not change.cleared:
-            return (yield from self._go_on(session, opened, record, change, now))
-        if not (yield from self._end(record, now)):
+            return (yield from self._go_on(session, opened, held, change, now))
+        if not (yield from self._end(held, now)):
             return (yield from self._dropped(session, Verdict.LATE, change, None, now))
         return (yield from self._begin_after_clearing(session, change, now))
 
@@ -134,14 +133,14 @@ class SealedEngine(Engine):
             return NOTHING
         return (yield from self._begin(session, change.contents, change, now))
 
-    def _has_ended(self, record: Record, session: FullMapping, now: int) -> Steps[bool]:
+    def _has_ended(self, held: Held, session: FullMapping, now: int) -> Steps[bool]:
         """Whether it was ended while the request ran, as far as this process knows."""
         if self.revocations is None or session._outlives:
             return False
-        return bool((yield from self.revocations.ended(record, record.user_id, now)))
+        return bool((yield from self.revocations.ended(held, now)))
 
     def _go_on(
-        self, session: FullMapping, opened: Opened, record: Record, change: Change, now: int
+        self, session: FullMapping, opened: Opened, held: Held, change: Change, now: int
     ) -> Steps[Outcome]:
         """Set the cookie of a good session anew, if there is need."""
         terms, letter, withheld = self.terms, opened.letter, change.stays_withheld
@@ -150,7 +149,7 @@ class SealedEngine(Engine):
         after = letter_after(letter, text, change, now)
         why = change.why_regenerated
         is_touched = change.is_activity and terms.is_touch_due(
-            record.seen, letter.notes.lifetime, now
+            held.seen, letter.notes.lifetime, now
         )
         if not why and after == letter and not is_touched and opened.cookie is None:
             session.settle(opened)
@@ -158,23 +157,23 @@ class SealedEngine(Engine):
         if change.wrote and not contents and not withheld:
             # Emptied key by key: nothing is left to keep.
             if change.logs_out or why:
-                yield from self._end(record, now)
+                yield from self._end(held, now)
             session.settle(Opened(Verdict.NONE))
             return DELETE
-        user = record.user_id if withheld else change.user
-        created = now if change.begins else record.created
-        seen = now if change.is_activity else record.seen
+        user = held.user_id if withheld else change.user
+        created = now if change.begins else held.created
+        seen = now if change.is_activity else held.seen
         expires = terms.expires(created, seen, after.notes.lifetime, user)
         # The end of a session is kept until then: never before an older cookie of it expires.
-        expires = max(expires, record.expires)
-        new = replace(record, created=created, seen=seen, expires=expires, user_id=user)
+        expires = max(expires, held.expires)
+        new = replace(held, created=created, seen=seen, expires=expires, user_id=user)
         token = self.codec.dump(new, after, contents)
         if why:
-            issued = yield from self._renew(record, user, session._outlives, now)
-            if not issued:
-                return (yield from self._dropped(session, Verdict.LATE, change, record, now))
-            self.tell("regenerated", record.handle, why)
-            new = replace(new, rotated=issued)
+            issue = yield from self._renew(held, user, session._outlives, now)
+            if issue is None:
+                return (yield from self._dropped(session, Verdict.LATE, change, held, now))
+            self.tell("regenerated", held.handle, why)
+            new = _issued(new, issue)
             token = self.codec.dump(new, after, contents)
         state = Opened(Verdict.GOOD, None, new, after, user=change.user, withheld=withheld)
         session.settle(state, contents if change.replaces else None)
@@ -193,8 +192,9 @@ class SealedEngine(Engine):
     ) -> Steps[Outcome]:
         """Begin a session with ``contents``."""
         user = change.user
+        issue = yield from self._issue(user, now)
         letter = Letter(change.notes(Notes(), now), self.envelope.text_of(contents))
-        record = Record(
+        held = Held(
             key=key_of(self.random(ID_BYTES)),
             secret=b"",
             data=b"",
@@ -202,15 +202,16 @@ class SealedEngine(Engine):
             created=now,
             seen=now,
             expires=self.terms.expires(now, now, letter.notes.lifetime, user),
-            rotated=(yield from self._issue(user, now)),
+            rotated=issue.issued,
+            everybody=issue.everybody,
             user_id=user,
         )
-        token = self.codec.dump(record, letter, contents)
-        session.settle(Opened(Verdict.GOOD, None, record, letter, user=user), contents)
-        self.tell("created", record.handle)
+        token = self.codec.dump(held, letter, contents)
+        session.settle(Opened(Verdict.GOOD, None, held, letter, user=user), contents)
+        self.tell("created", held.handle)
         return Outcome(SET, token)
 
-    def _dead(self, visit: Visit) -> Record | None:
+    def _dead(self, visit: Visit) -> Held | None:
         """Return what a cookie that is good no more names the session by; None if there is none."""
         shown: Unsealed | SignedCookie | None = visit.presented
         if isinstance(shown, SignedCookie):
@@ -222,14 +223,14 @@ class SealedEngine(Engine):
         session: FullMapping,
         verdict: Verdict,
         change: Change,
-        record: Record | None,
+        held: Held | None,
         now: int,
     ) -> Steps[Outcome]:
-        """Keep nothing that was written, but a login, and a logout of the session of ``record``."""
+        """Keep nothing that was written, but a login, and a logout of the session of ``held``."""
         ended = False
         retires = change.cleared or (change.logs_out and not change.logs_in)
-        if record is not None and retires:
-            ended = yield from self._end(record, now)
+        if held is not None and retires:
+            ended = yield from self._end(held, now)
         if change.logs_in:
             return (yield from self._begin(session, change.own(self.users), change, now))
         session.settle(Opened(verdict), {})
@@ -237,23 +238,27 @@ class SealedEngine(Engine):
             self.tell("dropped", "", verdict.value)
         return DELETE if ended else NOTHING
 
-    def _issue(self, user: str | None, now: int) -> Steps[int]:
+    def _issue(self, user: str | None, now: int) -> Steps[Issue]:
         if self.revocations is None:
-            return now
+            return Issue(now)
         return (yield from self.revocations.issue(user, now))
 
-    def _renew(self, record: Record, user: str | None, outlives: int, now: int) -> Steps[int]:
-        """End the session's older cookies; return when the next one is issued, 0 if it is over."""
+    def _renew(self, held: Held, user: str | None, outlives: int, now: int) -> Steps[Issue | None]:
+        """End the session's older cookies; return what the next is issued with, if it is live."""
         if self.revocations is None:
-            return now
-        return (yield from self.revocations.renew(record, user, now, outlives))
+            return Issue(now, held.version + 1, held.everybody)
+        return (yield from self.revocations.renew(held, user, now, outlives))
 
-    def _end(self, record: Record, now: int) -> Steps[bool]:
+    def _end(self, held: Held, now: int) -> Steps[bool]:
         """End a session; return whether nobody had before."""
         if self.revocations is None:
             ended = True
         else:
-            ended = yield from self.revocations.end(record, now)
+            ended = yield from self.revocations.end(held, now)
         if ended:
-            self.tell("ended", record.handle)
+            self.tell("ended", held.handle)
         return ended
+
+
+def _issued(held: Held, issue: Issue) -> Held:
+    return replace(held, rotated=issue.issued, version=issue.generation, everybody=issue.everybody)

@@ -9,7 +9,7 @@ from holdfast.core.envelope import Letter, Notes
 from holdfast.core.migration import SignedCookie
 from holdfast.core.opening import whole
 from holdfast.core.record import Record
-from holdfast.core.sealed_codec import Unsealed, key_of
+from holdfast.core.sealed_codec import Held, Unsealed, key_of
 from holdfast.core.verdict import Opened, Verdict, is_over
 from holdfast.errors import SessionTooLarge, UnstorableValue
 
@@ -83,7 +83,7 @@ def imported(engine: SealedEngine, cookie: SignedCookie, arrived: int) -> Unseal
         # What a signed cookie holds may be more as a sealed one keeps it: no error of this one.
         engine.tell("refused", cookie.handle, type(error).__name__)
         return None
-    record = Record(
+    record = Held(
         key=key_of(cookie.token.id),
         secret=b"",
         data=b"",
@@ -92,6 +92,8 @@ def imported(engine: SealedEngine, cookie: SignedCookie, arrived: int) -> Unseal
         seen=arrived,
         expires=max(terms.expires(created, arrived, None, engine.users.of(contents)), over),
         rotated=imported.signed,
+        # Such generations are times, so that it outlives what was ended before it was signed.
+        everybody=imported.signed,
     )
     return Unsealed(record, Letter(Notes(imported.permanent), text))
 

@@ -17,6 +17,7 @@ from holdfast.flask.agreement import check_configuration, checked_policy
 from holdfast.flask.answers import register_handlers
 from holdfast.flask.commands import sessions_commands
 from holdfast.flask.full import FullSessionInterface
+from holdfast.flask.given import checked_seal
 from holdfast.flask.secure_cookie import SecureCookieSessionInterface
 from holdfast.flask.stored import StoredSessionInterface
 from holdfast.log import log_event
@@ -73,11 +74,8 @@ class Holdfast:
         migrate_until: date | datetime | None = None,
         listeners: Iterable[Listener] = _LOGGED,
     ) -> None:
-        if not isinstance(seal, bool):
-            msg = f"seal must be True or False, not {seal!r}; secrets belong in SECRET_KEY"
-            raise ConfigurationError(msg)
         self.store = store
-        self.seal = seal
+        self.seal = checked_seal(seal)
         self.revocations = revocations
         self.policy = Policy.flask() if policy is None else checked_policy(policy)
         self.migrate_until = migrate_until
@@ -130,7 +128,7 @@ class Holdfast:
     def _interface(self, app: flask.Flask) -> Any:
         """Return the interface for the kind of session that is asked for."""
         how: dict[str, Any] = {"migrate_until": self.migrate_until, "listeners": self.listeners}
-        store = _opened(app, app.config.get("SESSION_STORE") if self.store is None else self.store)
+        store = app.config.get("SESSION_STORE") if self.store is None else self.store
         if self.revocations is not None and (store is not None or not self.seal):
             msg = (
                 "revocations are of sessions in sealed cookies: give seal=True with them, and no"
@@ -138,6 +136,7 @@ class Holdfast:
             )
             raise ConfigurationError(msg)
         if store is not None:
+            store = _opened(app, store)
             return StoredSessionInterface(store, self.policy, seal=self.seal, **how)
         if self.seal:
             # Here, since importing it takes a while that only who seals should pay.

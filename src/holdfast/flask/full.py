@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 import warnings
-from collections.abc import Callable, Collection, Iterable, Set as AbstractSet
+from collections.abc import Callable, Iterable, Set as AbstractSet
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from functools import partial
-from secrets import token_bytes
+from os import urandom
 from typing import TYPE_CHECKING, Any
 
 import flask
@@ -42,16 +41,14 @@ from holdfast.flask.agreement import (
     checked_policy,
     warn_of_other_sites,
 )
+from holdfast.flask.given import copied, guarded_listeners, keys_of, timestamp
 from holdfast.flask.headers import drop_cookie, find_cookie, set_cookie, vary_by_cookie
 from holdfast.flask.interface import SessionInterface
 from holdfast.flask.secure_cookie import SecureCookieSessionInterface
 from holdfast.flask.sessions import NullFullSession, session_json_serializer
-from holdfast.log import guarded
 
 if TYPE_CHECKING:
     from flask import Flask, Request, Response
-
-_Flask: Any = flask.Flask
 
 
 class FullSessionInterface(SessionInterface):
@@ -78,8 +75,8 @@ class FullSessionInterface(SessionInterface):
             warn_of_other_sites(policy)
         # What reads the cookies from before.
         self.signed = SecureCookieSessionInterface(Policy(max_bytes=self.policy.max_bytes))
-        self.migrate_until = _timestamp(migrate_until)
-        self.listeners = _guarded(listeners)
+        self.migrate_until = timestamp(migrate_until)
+        self.listeners = guarded_listeners(listeners)
         store: Any = self.store  # None is never asked
         self._perform: Perform = partial(run, store)
 
@@ -109,7 +106,7 @@ class FullSessionInterface(SessionInterface):
         name = self.get_cookie_name(app)
         text = find_cookie(request, name)
         arrived = int(time.time())
-        engine = self.engine(app)
+        engine = self._engine(app, name)
         read = self._reader(engine)
         if self.migrate_until > arrived:
             if not app.secret_key:
@@ -156,9 +153,20 @@ class FullSessionInterface(SessionInterface):
             set_cookie(response, name, text, attributes, expires, quoted=False)
         else:
             drop_cookie(response, name, attributes)
+        if self.migrate_until and self.store is None:
+            self._drop_signed(app, name, response)
         self.guard(app, response, attributes)
         if not accessed:
             vary_by_cookie(response)
+
+    def _drop_signed(self, app: Flask, name: str, response: Response) -> None:
+        """Delete the signed cookie, where it has another name.
+
+        Where no store knows of a logout, it would be read again after one.
+        """
+        before = self.signed.get_cookie_name(app)
+        if before != name and find_cookie(flask.request, before) is not None:
+            drop_cookie(response, before, self.signed.get_cookie_attributes(app))
 
     def agree(self, app: Flask) -> None:
         """Refuse, at the first request, a configuration that contradicts the policy."""
@@ -180,39 +188,40 @@ class FullSessionInterface(SessionInterface):
 
     def engine(self, app: Flask) -> Engine:
         """Return what decides about sessions, by the configuration of this moment."""
+        return self._engine(app, self.get_cookie_name(app))
+
+    def _engine(self, app: Flask, name: str) -> Engine:
         config = app.config
-        cls: Any = type(app)
+        # Flask's descriptors take longer than all the rest here.
+        stock = configuration.has_stock_attributes(type(app))
         inputs = (
             app,
             app.json,
-            # Of the class first: reading the attribute takes longer than all the rest here.
-            config["PERMANENT_SESSION_LIFETIME"]
-            if cls.permanent_session_lifetime is _Flask.permanent_session_lifetime
-            else app.permanent_session_lifetime,
+            config["PERMANENT_SESSION_LIFETIME"] if stock else app.permanent_session_lifetime,
             config["SESSION_REFRESH_EACH_REQUEST"],
-            _copied(config.get("SESSION_USER_KEYS")),
-            _copied(config.get("SESSION_TRANSIENT_KEYS")),
-            "login_manager" in vars(app),
+            config.get("SESSION_USER_KEYS"),
+            config.get("SESSION_TRANSIENT_KEYS"),
+            "login_manager" in app.__dict__,
             self.serializer,
             self.policy,
             self.listeners,
-            *(self._sealing(app) if self.seals else ()),
+            *(
+                (
+                    config["SECRET_KEY"] if stock else app.secret_key,
+                    config.get("SECRET_KEY_FALLBACKS"),
+                    config.get("SESSION_APPLICATION"),
+                    name,
+                )
+                if self.seals
+                else ()
+            ),
         )
         made, engine = self._made
         if engine is None or made != inputs:
             engine = self._make_engine(app)
-            self._made = inputs, engine
+            # Copies, since lists may be changed in place.
+            self._made = tuple(map(copied, inputs)), engine
         return engine
-
-    def _sealing(self, app: Flask) -> tuple[Any, ...]:
-        """Return what else an engine is made of that seals."""
-        config = app.config
-        return (
-            app.secret_key,
-            _copied(config.get("SECRET_KEY_FALLBACKS")),
-            config.get("SESSION_APPLICATION"),
-            self.get_cookie_name(app),
-        )
 
     def _make_engine(self, app: Flask) -> Engine:
         """Return an engine that is made of :meth:`_settings` and what else its kind takes."""
@@ -231,11 +240,11 @@ class FullSessionInterface(SessionInterface):
             raise ConfigurationError(msg)
         # Where Flask-Login keeps the user, another key is something else.
         either = ("_user_id",) if "login_manager" in vars(app) else ("_user_id", "user_id")
-        user_keys = _keys(app, "SESSION_USER_KEYS", either)
+        user_keys = keys_of(app, "SESSION_USER_KEYS", either)
         if len(user_keys) > 1 and isinstance(app.config.get("SESSION_USER_KEYS"), AbstractSet):
             msg = "SESSION_USER_KEYS must be a list, not a set: the first of them counts"
             raise ConfigurationError(msg)
-        transient = _keys(app, "SESSION_TRANSIENT_KEYS", ("_remember", "_remember_seconds"))
+        transient = keys_of(app, "SESSION_TRANSIENT_KEYS", ("_remember", "_remember_seconds"))
         if both := set(user_keys) & set(transient):
             msg = (
                 f"SESSION_TRANSIENT_KEYS and SESSION_USER_KEYS both name {sorted(both)}; what is"
@@ -254,7 +263,7 @@ class FullSessionInterface(SessionInterface):
             "envelope": Envelope(encode=encode, decode=decode, max_bytes=self.policy.max_bytes),
             "terms": self.policy.terms(idle=idle, touched=bool(refreshed)),
             "users": Users(user_keys, self._warn),
-            "random": token_bytes,
+            "random": urandom,
             "listeners": self.listeners,
             "transient_keys": frozenset(transient),
             "go_on_without_store": self.policy.on_outage is OnOutage.EMPTY,
@@ -283,56 +292,3 @@ class FullSessionInterface(SessionInterface):
         with suppress(ValueError):
             text = f"{signed}{dot}{b64decode(signature.encode()).hex()}"
         return SignedCookie(text, Imported(contents, permanent, expires, found[1]))
-
-
-def checked_store(store: Any) -> Store:
-    """Return a store that blocks; ConfigurationError for what is none."""
-    if isinstance(store, type):
-        msg = f"{store.__name__} is a class; give a store made of it"
-        raise ConfigurationError(msg)
-    if not isinstance(store, Store):
-        msg = (
-            f"a store is needed, and {type(store).__name__} is none: it has not all of load,"
-            " create, save, touch and retire. Text becomes one by holdfast.open_store"
-        )
-        raise ConfigurationError(msg)
-    if inspect.iscoroutinefunction(store.load):
-        msg = f"{type(store).__name__} is to be awaited, and Flask's sessions need one that blocks"
-        raise ConfigurationError(msg)
-    return store
-
-
-def _guarded(listeners: Any) -> tuple[Listener, ...]:
-    if not isinstance(listeners, Iterable):
-        msg = f"listeners must be a list of functions that take an Event, not {listeners!r}"
-        raise ConfigurationError(msg)
-    return tuple(guarded(listener) for listener in listeners)
-
-
-def _timestamp(until: date | datetime | None) -> float:
-    if until is None:
-        return 0
-    if not isinstance(until, date):
-        msg = f"migrate_until must be a date or a datetime, not {type(until).__name__}"
-        raise ConfigurationError(msg)
-    if not isinstance(until, datetime):
-        until = datetime(until.year, until.month, until.day, tzinfo=UTC)
-    if until.tzinfo is None:
-        msg = "migrate_until must say its time zone: datetime(..., tzinfo=UTC), or be a date"
-        raise ConfigurationError(msg)
-    return until.timestamp()
-
-
-def _copied(keys: Any) -> Any:
-    return tuple(keys) if isinstance(keys, list | set) else keys  # may be changed in place
-
-
-def _keys(app: Flask, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
-    keys = app.config.get(name, default)
-    if not isinstance(keys, Collection) or isinstance(keys, str | bytes):
-        msg = f"{name} must be a list of keys, not {keys!r}"
-        raise ConfigurationError(msg)
-    if not all(isinstance(key, str) for key in keys):
-        msg = f"{name} must hold text alone, not {keys!r}"
-        raise ConfigurationError(msg)
-    return tuple(dict.fromkeys(keys))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date, datetime
-from secrets import token_bytes
+from os import urandom
 from typing import TYPE_CHECKING, Any
 
 from holdfast.core import kinds
@@ -18,7 +18,8 @@ from holdfast.core.sealing import Cipher, Sealer
 from holdfast.core.store import Store
 from holdfast.core.terms import Terms
 from holdfast.flask.agreement import check_kind
-from holdfast.flask.full import FullSessionInterface, checked_store
+from holdfast.flask.full import FullSessionInterface
+from holdfast.flask.given import checked_store
 from holdfast.flask.secret_keys import application_name, secret_keys
 from holdfast.flask.sessions import SealedCookieSession
 from holdfast.log import log_event
@@ -77,7 +78,7 @@ class SealedCookieSessionInterface(FullSessionInterface):
             b"session cookie",
             application_name(app),
             name.encode(),
-            random=token_bytes,
+            random=urandom,
         )
         return SealedEngine(
             **settings | {"terms": terms},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
-from secrets import token_bytes
+from os import urandom
 from typing import TYPE_CHECKING, Any
 
 from holdfast.core import kinds, token as tokens
@@ -14,7 +14,8 @@ from holdfast.core.store import Cappable, Store
 from holdfast.core.stored import StoredEngine
 from holdfast.errors import ConfigurationError
 from holdfast.flask.agreement import check_kind
-from holdfast.flask.full import FullSessionInterface, checked_store
+from holdfast.flask.full import FullSessionInterface
+from holdfast.flask.given import checked_seal, checked_store
 from holdfast.flask.secret_keys import application_name, secret_keys
 from holdfast.flask.sessions import StoredSession
 from holdfast.log import log_event
@@ -57,7 +58,7 @@ class StoredSessionInterface(FullSessionInterface):
         listeners: Iterable[Listener] = (log_event,),
     ) -> None:
         self.store = checked_store(store)
-        self.seals = seal
+        self.seals = checked_seal(seal)
         if seal:
             from holdfast.core.sealing import Cipher  # noqa: PLC0415  # as below
 
@@ -78,5 +79,5 @@ class StoredSessionInterface(FullSessionInterface):
         # Here, since only who seals should pay for the import.
         from holdfast.core.at_rest import AtRest  # noqa: PLC0415  # as above
 
-        at_rest = AtRest(secret_keys(app), application_name(app), token_bytes)
+        at_rest = AtRest(secret_keys(app), application_name(app), urandom)
         return StoredEngine(**settings, at_rest=at_rest)
