@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any
 
 from holdfast.core.events import Event, Listener
@@ -41,7 +43,10 @@ def guarded(listener: Any) -> Listener:
     if not callable(listener):
         msg = f"a listener must be a function that takes an Event, not {listener!r}"
         raise ConfigurationError(msg)
+    return _LOGGED if listener is log_event else _guarded(listener)
 
+
+def _guarded(listener: Listener) -> Listener:
     def call(event: Event) -> None:
         try:
             listener(event)
@@ -49,3 +54,16 @@ def guarded(listener: Any) -> Listener:
             _log.exception("a listener failed, told of %s", event.name)
 
     return call
+
+
+_LOGGED = _guarded(log_event)
+
+
+def hears_loads(listeners: Collection[Listener]) -> Callable[[], bool]:
+    """Return what tells whether any of these would do anything with the event ``loaded``.
+
+    It is the one of every request, and the log mostly leaves it out.
+    """
+    if any(listener is not _LOGGED for listener in listeners):
+        return lambda: True
+    return partial(_log.isEnabledFor, _LEVELS["loaded"]) if listeners else bool

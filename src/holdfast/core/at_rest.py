@@ -8,12 +8,15 @@ session gets another key.
 
 The data is ``version | number of wraps | wraps | nonce | ciphertext and tag``; a wrap is ``id of
 the secret key | first 8 bytes of the digest of the token's secret | nonce | wrapped key and tag``.
+The key that wraps is HKDF of ``key of SECRET_KEY | secret of the token`` for ``wrap`` and the
+record's key; the associated data of both is the version, ``session record``, ``key`` or ``data``,
+the application and the record's key, each with its length.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from holdfast.core.keys import ID_BYTES, KeyRing, hkdf, with_lengths
 from holdfast.core.record import SessionKey
@@ -26,23 +29,42 @@ _PLAIN = b"{"  # what an envelope begins with
 _WRAPPED = ID_BYTES + _DIGEST_BYTES
 _WRAP_BYTES = _WRAPPED + NONCE_BYTES + _KEY_BYTES + TAG_BYTES
 _HEAD = len(VERSION) + 1
-
-# Keys that were unwrapped, remembered twice over at the most.
+_KEY_LENGTH = with_lengths(bytes(32))[:4]  # what stands before a session's key
+_WRAP_INFO = with_lengths(b"wrap") + _KEY_LENGTH
+# Boxes are remembered twice over at the most, with data up to a size.
 _REMEMBERED = 512
+_REMEMBERED_BYTES = 2048
 
 
-class Own(NamedTuple):
-    """A session's own key, and the cipher under it."""
-
-    key: bytes
-    cipher: Any
+class Unopenable(ValueError):
+    """Data is sealed for another token, or under a secret key that is not in force."""
 
 
-class Box(NamedTuple):
-    """A session's own key, and what it was found wrapped in: by the digest of each token."""
+class Box:
+    """A session's own key, and what it is wrapped in: by the digests of its tokens.
 
-    own: Own
-    wraps: Mapping[bytes, bytes]
+    ``head`` is how data begins that has these wraps, ``is_older`` whether one of them is under an
+    older secret key. ``last`` is the data that was sealed or opened last, if it is short, and what
+    is in it. Requests share it; only ``last`` changes.
+    """
+
+    __slots__ = ("cipher", "head", "in_force", "is_older", "key", "last", "wraps")
+
+    def __init__(
+        self, key: bytes, cipher: Any, wraps: Mapping[bytes, bytes], current: bytes
+    ) -> None:
+        self.key = key
+        self.cipher = cipher
+        self.wraps = wraps
+        self.in_force = [*wraps]
+        self.is_older = any(wrap[:ID_BYTES] != current for wrap in wraps.values())
+        self.head = b"".join([VERSION, bytes([len(wraps)]), *wraps.values()])
+        self.last = b"", b""
+
+    def keep(self, data: bytes, text: bytes) -> None:
+        """Remember what is in data."""
+        if len(data) <= _REMEMBERED_BYTES:
+            self.last = data, text
 
 
 class AtRest:
@@ -50,8 +72,8 @@ class AtRest:
 
     ``secrets`` are the secret keys in force, the current one first.
 
-    Browsers bring a token many times before it changes, so the keys that the last ones unwrapped
-    are remembered: deriving and unwrapping takes three times as long as decrypting.
+    Browsers bring a token many times before it changes, so the boxes that the last ones opened are
+    remembered: deriving and unwrapping takes three times as long as decrypting.
     """
 
     def __init__(
@@ -61,38 +83,40 @@ class AtRest:
         self._cipher, self._refused = cipher.under, cipher.refused
         self._ring = KeyRing(secrets, b"session key")
         self._random = random
-        # A session's key follows, of 32 bytes.
-        about = (VERSION, b"session record", application)
-        self._about_key = with_lengths(*about, b"key")
-        self._about_data = with_lengths(*about, b"data")
-        self._recent: dict[bytes, Own] = {}
-        self._older: dict[bytes, Own] = {}
+        # A session's key follows.
+        self._about_key, self._about_data = (
+            with_lengths(VERSION, b"session record", what, application) + _KEY_LENGTH
+            for what in (b"key", b"data")
+        )
+        self._recent: dict[bytes, Box] = {}
+        self._older: dict[bytes, Box] = {}
 
     def open(self, data: bytes, token: Token, key: SessionKey) -> tuple[bytes, Box | None]:
         """Return what a record's data is, and what it was in; None if it was not sealed.
 
-        Raises :exc:`ValueError` for what the token and the secret keys don't open.
+        Raises :exc:`Unopenable` for what the token and the secret keys don't open, and
+        :exc:`ValueError` for what is garbled.
         """
         if data[:1] == _PLAIN:
             return data, None
-        wraps = _wraps_of(data)
-        wrap = wraps.get(token.digest[:_DIGEST_BYTES], b"")
-        ours = self._ring.keys.get(wrap[:ID_BYTES])
-        if ours is None:
-            msg = "sealed for another token, or under another secret key"
-            raise ValueError(msg)
-        begin = _HEAD + len(wraps) * _WRAP_BYTES
+        begin = _end_of_wraps(data)
+        known = token.digest + key + data[:begin]
+        box = self._recent.get(known) or self._older.get(known)
+        if box is not None:
+            last, text = box.last
+            if last == data:
+                return text, box
         try:
-            own = self._unwrapped(ours, wrap, token, key)
-            text = own.cipher.decrypt(
-                data[begin : begin + NONCE_BYTES],
-                data[begin + NONCE_BYTES :],
-                self._about_data + key,
-            )
+            opened = box or self._unwrapped(data[:begin], token, key)
+            nonce, sealed = data[begin : begin + NONCE_BYTES], data[begin + NONCE_BYTES :]
+            text = opened.cipher.decrypt(nonce, sealed, self._about_data + key)
         except self._refused:
             msg = "changed, or sealed for something else"
             raise ValueError(msg) from None
-        return text, Box(own, wraps)
+        opened.keep(data, text)
+        if box is None:
+            self._remember(known, opened)
+        return text, opened
 
     def close(
         self,
@@ -109,60 +133,72 @@ class AtRest:
         nobody has wrapped a key, since it was stored before sessions were sealed, it stays as it
         is.
         """
-        if box is None:
-            fresh = self._random(_KEY_BYTES)
-            box = Box(Own(fresh, self._cipher(fresh)), {})
-        own, known = box.own, dict(box.wraps)
         in_force = [digest[:_DIGEST_BYTES] for digest in digests]
+        if box is None or box.is_older or box.in_force != in_force:
+            box = self._wrapped(tokens, key, box, in_force)
+            if box is None:
+                return text, None
+        nonce = self._random(NONCE_BYTES)
+        data = box.head + nonce + box.cipher.encrypt(nonce, text, self._about_data + key)
+        box.keep(data, text)
+        return data, box
+
+    def _wrapped(
+        self, tokens: Iterable[Token], key: SessionKey, box: Box | None, in_force: list[bytes]
+    ) -> Box | None:
+        """Return a box for tokens in force; None if one of them has no wrap and can get none."""
+        current = self._ring.current
+        if box is None:
+            own = self._random(_KEY_BYTES)
+            cipher, wraps = self._cipher(own), {}
+        else:
+            own, cipher, wraps = box.key, box.cipher, dict(box.wraps)
+        known = []
         for token in tokens:
             mine = token.digest[:_DIGEST_BYTES]
-            if mine in in_force and known.get(mine, b"")[:ID_BYTES] != self._ring.current:
-                known[mine] = self._wrap(own, token, key)
-        if any(digest not in known for digest in in_force):
-            return text, None
-        wraps = {digest: known[digest] for digest in in_force}
-        nonce = self._random(NONCE_BYTES)
-        sealed = own.cipher.encrypt(nonce, text, self._about_data + key)
-        head = VERSION + bytes([len(wraps)])
-        return b"".join([head, *wraps.values(), nonce, sealed]), Box(own, wraps)
+            if mine in in_force and wraps.get(mine, b"")[:ID_BYTES] != current:
+                wraps[mine] = self._wrap(own, token, key)
+                known.append(token)
+        if any(digest not in wraps for digest in in_force):
+            return None
+        new = Box(own, cipher, {digest: wraps[digest] for digest in in_force}, current)
+        for token in known:
+            self._remember(token.digest + key + new.head, new)
+        return new
 
-    def _unwrapped(self, ours: bytes, wrap: bytes, token: Token, key: SessionKey) -> Own:
-        known = token.digest + key + wrap
-        own = self._recent.get(known) or self._older.get(known)
-        if own is None:
-            found = self._wrapping(ours, token, key).decrypt(
-                wrap[_WRAPPED : _WRAPPED + NONCE_BYTES],
-                wrap[_WRAPPED + NONCE_BYTES :],
-                self._about_key + key,
-            )
-            own = Own(found, self._cipher(found))
-            self._remember(known, own)
-        return own
-
-    def _remember(self, known: bytes, own: Own) -> None:
+    def _remember(self, known: bytes, box: Box) -> None:
         if len(self._recent) >= _REMEMBERED:
             self._older, self._recent = self._recent, {}
-        self._recent[known] = own
+        self._recent[known] = box
 
-    def _wrap(self, own: Own, token: Token, key: SessionKey) -> bytes:
+    def _unwrapped(self, head: bytes, token: Token, key: SessionKey) -> Box:
+        found = (head[at : at + _WRAP_BYTES] for at in range(_HEAD, len(head), _WRAP_BYTES))
+        wraps = {wrap[ID_BYTES:_WRAPPED]: wrap for wrap in found}
+        wrap = wraps.get(token.digest[:_DIGEST_BYTES], b"")
+        ours = self._ring.keys.get(wrap[:ID_BYTES])
+        if ours is None:
+            msg = "sealed for another token, or under another secret key"
+            raise Unopenable(msg)
+        nonce, wrapped = wrap[_WRAPPED : _WRAPPED + NONCE_BYTES], wrap[_WRAPPED + NONCE_BYTES :]
+        own = self._wrapping(ours, token, key).decrypt(nonce, wrapped, self._about_key + key)
+        return Box(own, self._cipher(own), wraps, self._ring.current)
+
+    def _wrap(self, own: bytes, token: Token, key: SessionKey) -> bytes:
         current = self._ring.current
         nonce = self._random(NONCE_BYTES)
         wrapping = self._wrapping(self._ring.keys[current], token, key)
-        wrapped: bytes = wrapping.encrypt(nonce, own.key, self._about_key + key)
-        wrap = current + token.digest[:_DIGEST_BYTES] + nonce + wrapped
-        self._remember(token.digest + key + wrap, own)
-        return wrap
+        wrapped: bytes = wrapping.encrypt(nonce, own, self._about_key + key)
+        return current + token.digest[:_DIGEST_BYTES] + nonce + wrapped
 
     def _wrapping(self, ours: bytes, token: Token, key: SessionKey) -> Any:
-        return self._cipher(hkdf(ours + token.secret, with_lengths(b"wrap", key)))
+        return self._cipher(hkdf(ours + token.secret, _WRAP_INFO + key))
 
 
-def _wraps_of(data: bytes) -> dict[bytes, bytes]:
-    """Return the wraps of a record's data by the digests they begin with; ValueError for none."""
+def _end_of_wraps(data: bytes) -> int:
+    """Return where the wraps of a record's data end; ValueError if it has none."""
     count = data[1] if len(data) >= _HEAD and data[:1] == VERSION else 0
     end = _HEAD + count * _WRAP_BYTES
     if not count or len(data) < end + NONCE_BYTES + TAG_BYTES:
         msg = "not sealed by a version that is known"
         raise ValueError(msg)
-    found = (data[at : at + _WRAP_BYTES] for at in range(_HEAD, end, _WRAP_BYTES))
-    return {wrap[ID_BYTES:_WRAPPED]: wrap for wrap in found}
+    return end

@@ -17,6 +17,8 @@ from holdfast.core.users import FRESH, Users, is_remembered
 from holdfast.core.verdict import Opened
 from holdfast.core.visit import Visit
 
+_NOTHING_ASKED = Asked()
+
 
 # Not frozen: making it so takes three times as long.
 @dataclass(slots=True)
@@ -39,29 +41,55 @@ class Change:
     withheld: bool
     client: Callable[[], str]
 
+    sign_in: SignIn | None
+    """How the user authenticated; None if there was no need to, or if the user has left."""
+
+    user_came: bool
+    """Whether it is a user's session from now on who was not there before."""
+
+    replaces: bool
+    """Whether nothing of what was loaded may remain."""
+
+    stays_withheld: bool
+    """Whether the user has not authenticated again, nor anybody logged in or out."""
+
+    begins: bool
+    """Whether the session's time begins anew: somebody logged in, or it was cleared."""
+
+    is_activity: bool
+    """Whether it keeps the session from becoming idle."""
+
     @classmethod
     def of(cls, session: FullMapping, opened: Opened, visit: Visit) -> Change:
         """Return what a session was asked; ``opened`` is what it was loaded as."""
         contents = session._raw()
-        wrote = session.modified
+        wrote, cleared, asked = session.modified, session._cleared, session._asked
+        was, withheld = opened.user, opened.withheld
+        user = visit.engine.users.of(contents) if wrote else was
+        sign_in = asked.sign_in
+        if sign_in is not None and sign_in.user != user:
+            sign_in = None
+        user_came = user is not None and (cleared or user != was)
+        stays_withheld = withheld and not cleared and user is None
+        began = cleared or user_came
         return cls(
             contents,
             wrote,
-            session._cleared,
-            session._asked,
+            cleared,
+            asked,
             session._assigned,
             session._applied,
-            opened.user,
-            visit.engine.users.of(contents) if wrote else opened.user,
-            opened.withheld,
+            was,
+            user,
+            withheld,
             visit.client,
+            sign_in,
+            user_came,
+            cleared or (user_came and was is not None),
+            stays_withheld,
+            began or (sign_in is not None and sign_in.begins),
+            not stays_withheld and (began or sign_in is not None or not asked.passive),
         )
-
-    @property
-    def sign_in(self) -> SignIn | None:
-        """How the user authenticated; None if there was no need to, or if the user has left."""
-        sign_in = self.asked.sign_in
-        return sign_in if sign_in is not None and sign_in.user == self.user else None
 
     @property
     def logs_in(self) -> bool:
@@ -76,20 +104,10 @@ class Change:
         return self.cleared or (self.was is not None and self.user is None)
 
     @property
-    def user_came(self) -> bool:
-        """Whether it is a user's session from now on who was not there before."""
-        return self.user is not None and (self.cleared or self.user != self.was)
-
-    @property
-    def replaces(self) -> bool:
-        """Whether nothing of what was loaded may remain."""
-        another = self.was is not None and self.user is not None and self.user != self.was
-        return self.cleared or another
-
-    @property
-    def stays_withheld(self) -> bool:
-        """Whether the user has not authenticated again, nor anybody logged in or out."""
-        return self.withheld and not self.cleared and self.user is None
+    def wants_something(self) -> bool:
+        """Whether anything was asked of the session beside its contents."""
+        asked = self.asked
+        return self.cleared or asked[:4] != _NOTHING_ASKED[:4]
 
     @property
     def why_regenerated(self) -> str:
@@ -101,19 +119,6 @@ class Change:
         if self.sign_in is not None:
             return "logged in again" if self.sign_in.is_login else "reauthenticated"
         return "asked for" if self.asked.regenerate else ""
-
-    @property
-    def begins(self) -> bool:
-        """Whether the session's time begins anew: somebody logged in, or it was cleared."""
-        return self.cleared or self.user_came or (self.sign_in is not None and self.sign_in.begins)
-
-    @property
-    def is_activity(self) -> bool:
-        """Whether it keeps the session from becoming idle."""
-        if self.stays_withheld:
-            return False
-        began = self.cleared or self.user_came or self.sign_in is not None
-        return began or not self.asked.passive
 
     def notes(self, before: Notes, now: int) -> Notes:
         """Return the notes to be kept of a session that had those of ``before``."""
@@ -193,7 +198,7 @@ def letter_after(letter: Letter, text: bytes, change: Change, now: int) -> Lette
     if change.stays_withheld:
         aside = "" if text == EMPTY.text else text.decode()
         return letter._replace(notes=msgspec.structs.replace(letter.notes, aside=aside))
-    return letter._replace(notes=change.notes(letter.notes, now), text=text)
+    return Letter(change.notes(letter.notes, now), text, letter.box)
 
 
 def wants_nothing(session: FullMapping, terms: Terms, now: int) -> bool:

@@ -9,7 +9,7 @@ from holdfast.core.change import wants_nothing
 from holdfast.core.envelope import Envelope
 from holdfast.core.events import Event, EventName, Listener
 from holdfast.core.full_mapping import FullMapping
-from holdfast.core.outcome import Outcome, Steps
+from holdfast.core.outcome import NOTHING, Outcome, Steps
 from holdfast.core.policy import LONGEST
 from holdfast.core.terms import Terms
 from holdfast.core.users import Users
@@ -40,7 +40,8 @@ class Engine:
 
     ``random`` returns so many bytes that nobody can guess; ``listeners`` are told what happens;
     ``transient_keys`` live for one request only. With ``go_on_without_store`` a page that looks at
-    its session goes on with an empty one when the store is unavailable.
+    its session goes on with an empty one when the store is unavailable. ``hears_loads`` tells
+    whether any listener would do anything with ``loaded``, the event of every request.
     """
 
     revocations: Revocations | None = None
@@ -56,6 +57,7 @@ class Engine:
         listeners: tuple[Listener, ...] = (),
         transient_keys: frozenset[str] = frozenset(),
         go_on_without_store: bool = False,
+        hears_loads: Callable[[], bool] = lambda: True,
     ) -> None:
         self.envelope = envelope
         self.terms = terms
@@ -63,6 +65,7 @@ class Engine:
         self.random = random
         self.listeners = listeners
         self.transient_keys = transient_keys
+        self.hears_loads = hears_loads
         self.go_on_without_store = go_on_without_store
         # What a session asks: whether its contents differ from what was loaded.
         self.holds = envelope.same
@@ -97,8 +100,9 @@ class Engine:
         is not tried again.
         """
         visit, opened = session._visit, session._opened
-        if visit is None or session._failed or wants_nothing(session, self.terms, now):
-            return session._again
+        outcome = self.nothing_new(session, now)
+        if outcome is not None or visit is None:
+            return outcome or NOTHING
         try:
             return (yield from self.keep(session, visit, opened, now))
         except (UnstorableValue, SessionTooLarge, CookieTooLarge):
@@ -109,7 +113,16 @@ class Engine:
                 self.tell_unavailable(self.presented(visit, opened), error)
             raise
 
+    def nothing_new(self, session: FullMapping, now: int) -> Outcome | None:
+        """Return what a commit comes to that has nothing to keep, None for any other."""
+        nothing = session._visit is None or session._failed
+        return session._again if nothing or wants_nothing(session, self.terms, now) else None
+
     # What each kind of session does by itself.
+
+    def at_once(self, presented: Any, arrived: int) -> Opened | None:  # noqa: ARG002  # as `find`
+        """Return what a request finds, as :meth:`open`, if nobody need be asked for it."""
+        return None
 
     def find(self, presented: Any, arrived: int) -> Steps[Opened]:
         """Return what a request finds, as :meth:`open`, if it can be told."""

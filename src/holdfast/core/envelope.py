@@ -6,6 +6,7 @@ every type comes back as from there.
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -65,6 +66,19 @@ class Letter(NamedTuple):
 
 EMPTY = Letter()
 
+# Texts of which that is remembered, and the longest.
+_REMEMBERED = 512
+_LONGEST = 4096
+_BYTES = b'" b"'  # marshal writes other buffers as bytes, too
+
+
+def _frozen(mapping: dict[str, Any]) -> bytes | None:
+    """Return a mapping's values alone, as marshal writes them; None if it can't."""
+    try:
+        return marshal.dumps(mapping, 2)
+    except ValueError:
+        return None
+
 
 class Envelope:
     """Contents to bytes and back.
@@ -83,6 +97,9 @@ class Envelope:
         self.encode = encode
         self.decode = decode
         self.max_bytes = max_bytes
+        # What was found to be the same, as marshal writes it: equal bytes mean equal values of
+        # equal types, at half the cost of encoding anew.
+        self._frozen: dict[bytes, bytes | None] = {}
 
     def text_of(self, mapping: dict[str, Any]) -> bytes:
         """Return a mapping as bytes.
@@ -125,6 +142,9 @@ class Envelope:
 
         None stands for a mapping that could not be stored when it was asked.
         """
+        frozen = None if text is None else self._frozen.get(text)
+        if frozen is not None and _frozen(mapping) == frozen:
+            return True
         try:
             data = self.encode(mapping)
         except ERRORS:
@@ -132,7 +152,19 @@ class Envelope:
         if text is None:
             return False
         # The stored ones may be from another provider, or another version of an application.
-        return data == text or data == self.encode(self.mapping_of(text))
+        alike = data == text or data == self.encode(self.mapping_of(text))
+        if alike:
+            self._remember(text, mapping)
+        return alike
+
+    def _remember(self, text: bytes, mapping: dict[str, Any]) -> None:
+        # From the second time on: most that comes twice comes often.
+        if text in self._frozen:
+            self._frozen[text] = _frozen(mapping)
+        elif len(text) <= _LONGEST and _BYTES not in text:
+            if len(self._frozen) >= _REMEMBERED:
+                self._frozen = {}
+            self._frozen[text] = None
 
     def snapshot(self, mapping: dict[str, Any]) -> bytes | None:
         """Return a mapping as :meth:`same` takes it; None for one that can't be stored."""

@@ -58,6 +58,7 @@ class Asked(NamedTuple):
 
 
 _NOTHING_ASKED = Asked()
+_PASSIVE = Asked(passive=True)
 
 
 class FullMapping(Session):
@@ -107,7 +108,7 @@ class FullMapping(Session):
             if self._opened is None:
                 if not self._cleared:
                     self._replace_contents(opened.contents)
-                    self._loaded = opened.text
+                    self._loaded = opened.text if opened.withheld else opened.letter.text
                 self._opened = opened
         self._accessed = True
 
@@ -115,7 +116,11 @@ class FullMapping(Session):
         """Return what the store has, from now on if not yet."""
         visit = self._visit
         if self._opened is None and visit is not None:
-            self.fill(visit.perform(visit.engine.open(visit.presented, visit.arrived)))
+            engine, presented, arrived = visit.engine, visit.presented, visit.arrived
+            opened = engine.at_once(presented, arrived)
+            if opened is None:
+                opened = visit.perform(engine.open(presented, arrived))
+            self.fill(opened)
         return self._opened or _UNOPENED
 
     def _look(self) -> None:
@@ -281,7 +286,8 @@ class FullMapping(Session):
         """
         if contents is not None:
             self._replace_contents(contents)
-        self._opened, self._loaded, self._snapshot = opened, opened.text, None
+        self._opened, self._snapshot = opened, None
+        self._loaded = opened.text if opened.withheld else opened.letter.text
         self._modified = self._written = self._cleared = False
-        self._asked = Asked(passive=self._asked.passive)
+        self._asked = _PASSIVE if self._asked.passive else _NOTHING_ASKED
         self._assigned, self._applied = frozenset(), ()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from holdfast.core.at_rest import Unopenable
 from holdfast.core.envelope import Letter
 from holdfast.core.record import Record
 from holdfast.core.token import Token
@@ -28,8 +29,8 @@ def judged(engine: StoredEngine, token: Token, record: Record | None, arrived: i
         engine.tell("token_reused" if reused else "refused", token.handle, verdict.value)
         return Opened(verdict, token)
     readable = read(engine, token, record)
-    if readable is None:
-        return Opened(Verdict.UNREADABLE, token)
+    if isinstance(readable, Verdict):
+        return Opened(readable, token)
     letter, contents, aside = readable
     withheld = terms.is_idle(record.seen, letter.notes.lifetime, arrived)
     if withheld:
@@ -45,10 +46,10 @@ def judged(engine: StoredEngine, token: Token, record: Record | None, arrived: i
 
 def read(
     engine: StoredEngine, token: Token, record: Record
-) -> tuple[Letter, dict[str, Any], dict[str, Any]] | None:
+) -> tuple[Letter, dict[str, Any], dict[str, Any]] | Verdict:
     """Return what a record holds: all contents, and what was set aside while they were withheld.
 
-    None if that can't be read.
+    If that can't be read, what the token is instead.
     """
     try:
         envelope = engine.envelope
@@ -57,9 +58,12 @@ def read(
         return letter, envelope.mapping_of(letter.text), aside
     except (MemoryError, RecursionError):
         raise  # of the process, not of the record; the next request tries again
+    except Unopenable:
+        engine.tell("refused", record.handle, Verdict.FOREIGN.value)
+        return Verdict.FOREIGN
     except Exception as error:  # noqa: BLE001  # tags are open to applications: anything
         engine.tell("refused", record.handle, f"unreadable: {type(error).__name__}")
-        return None
+        return Verdict.UNREADABLE
 
 
 def whole(

@@ -94,6 +94,7 @@ class Revocations:
         # Of whole sessions, so that one look tells.
         self._live: dict[SessionKey, Live] = {}
         self._endings = 0  # how often this process ended something
+        self._latest = 0  # the latest time that any request named
 
     def is_known_live(self, held: Held, now: int) -> bool:
         """Return whether a cookie was found good so lately that nobody need be asked."""
@@ -109,6 +110,7 @@ class Revocations:
 
         Raises :exc:`holdfast.StoreUnavailable` if nobody can tell.
         """
+        self._mind_the_clock(now)
         if self.is_known_live(held, now):
             return 0
         endings, since = self._endings, now
@@ -129,15 +131,15 @@ class Revocations:
 
         Whoever logs in gets the truth of the moment; an anonymous session what is known.
         """
-        if user is not None:
-            everybody = (yield from self._ask(_EVERYBODY, now)).record
-            limit = (yield from self._ask(key_of_user(user), now)).record
-            return Issue(_after(limit, now), everybody=_seen(everybody))
-        try:
-            everybody = (yield from self._look(_EVERYBODY, now)).record
-        except StoreUnavailable:
-            everybody = self._known(_EVERYBODY)
-        return Issue(now, everybody=_seen(everybody))
+        if user is None:
+            try:
+                everybody = (yield from self._look(_EVERYBODY, now)).record
+            except StoreUnavailable:
+                everybody = self._known(_EVERYBODY)
+            return Issue(now, everybody=_seen(everybody))
+        everybody = yield from self._ask(_EVERYBODY, now)
+        theirs = yield from self._ask(key_of_user(user), now)
+        return Issue(_after(theirs, now), everybody=_seen(everybody))
 
     def renew(
         self, held: Held, user: str | None, now: int, outlives: int = 0
@@ -147,22 +149,22 @@ class Revocations:
         None if the session was ended, or renewed by somebody else. ``user`` is whose it is from now
         on; ``outlives`` is the version of its user's limit that does not end it.
         """
-        own = (yield from self._ask(held.key, now)).record
-        issue = yield from self.issue(user or held.user_id, now)
-        theirs: Record | None = None
+        own = yield from self._ask(held.key, now)
+        everybody = yield from self._ask(_EVERYBODY, now)
+        before: Record | None = None
         if held.user_id is not None:
-            key = key_of_user(held.user_id)
-            asked = user in {None, held.user_id}  # just now
-            theirs = self._known(key) if asked else (yield from self._ask(key, now)).record
-            if theirs is not None and theirs.version == outlives:
-                theirs = None
-        found = (own, self._known(_EVERYBODY), theirs)
-        if any(each is not None and _ends(each, held) for each in found):
+            before = yield from self._ask(key_of_user(held.user_id), now)
+        after = before
+        if user is not None and user != held.user_id:
+            after = yield from self._ask(key_of_user(user), now)
+        spared = before is not None and before.version == outlives
+        limits = (own, everybody, None if spared else before)
+        if any(limit is not None and _ends(limit, held) for limit in limits):
             return None
-        issue = issue._replace(generation=held.version + 1)
+        issue = Issue(_after(after, now), held.version + 1, _seen(everybody))
         until = max(held.expires, now + self.kept_for)
         done = yield from self._limit(held.key, own, issue.generation, until, now)
-        return issue if done else None
+        return None if done is None else issue
 
     def end(self, held: Held, now: int) -> Steps[bool]:
         """End a session, with all cookies of it; return whether nobody had before."""
@@ -176,7 +178,6 @@ class Revocations:
             if done:
                 break
         self._learn(held.key, now, tombstone)
-        self._live.pop(held.key, None)
         return done
 
     def end_before(self, user: str | None, now: int) -> Steps[tuple[Record, Record | None]]:
@@ -223,34 +224,43 @@ class Revocations:
         if known is not None and age < self.max_age:
             return known
         try:
-            return (yield from self._ask(key, now))
+            record = yield from self._ask(key, now)
         except StoreUnavailable:
             if known is not None and age < self.stale_if_error:
                 return known
             raise
+        return self._recent.get(key) or Known(now, record)
 
-    def _ask(self, key: SessionKey, now: int) -> Steps[Known]:
+    def _ask(self, key: SessionKey, now: int) -> Steps[Record | None]:
         """Return what the store says, whatever is known."""
-        record = yield Load(key)
-        return self._remember(key, now, record)
+        record: Record | None = yield Load(key)
+        self._remember(key, now, record)
+        return record
+
+    def _mind_the_clock(self, now: int) -> None:
+        """Forget what was asked by a clock that was set back since."""
+        if now < self._latest - self.skew:
+            self._recent, self._older, self._live = {}, {}, {}
+            self._latest = now
+        self._latest = max(self._latest, now)
 
     def _known(self, key: SessionKey) -> Record | None:
-        known = self._recent.get(key)
+        known = self._recent.get(key) or self._older.get(key)
         return None if known is None else known.record
 
     def _learn(self, key: SessionKey, now: int, record: Record) -> None:
         """Remember what this process ended itself."""
         self._endings += 1
+        self._live.pop(key, None)
         self._remember(key, now, record)
 
-    def _remember(self, key: SessionKey, now: int, record: Record | None) -> Known:
+    def _remember(self, key: SessionKey, now: int, record: Record | None) -> None:
         before = self._known(key)
         if _weight(record) < _weight(before):
             record = before  # another thread ended it since the store was asked
         if len(self._recent) >= _REMEMBERED:
             self._older, self._recent = self._recent, {}
-        self._recent[key] = known = Known(now, record)
-        return known
+        self._recent[key] = Known(now, record)
 
 
 def _ends(found: Record, held: Held) -> bool:

@@ -44,12 +44,12 @@ def save(  # noqa: PLR0913, PLR0917  # what is known of a request whose token is
     for _ in range(ATTEMPTS):
         if merging:
             verdict = judge(token, record, arrived, engine.terms)
-            readable = read(engine, token, record) if verdict is Verdict.GOOD else None
-            if readable is None:
+            readable = read(engine, token, record) if verdict is Verdict.GOOD else verdict
+            if isinstance(readable, Verdict):
                 # Of a double-clicked login the second must not end what the first began.
                 twice = change.logs_in and record.user_id == change.user
                 retires = change.logs_out and not twice
-                why = (Verdict.UNREADABLE if verdict is Verdict.GOOD else verdict).value
+                why = readable.value
                 return (yield from engine.drop(session, token, change, retires, why, now))
             letter, text, contents, conflicts = _on_top_of(engine, opened, change, readable)
         step = successor(engine, token, record, letter, text, change, arrived, now)

@@ -27,7 +27,7 @@ _HEAD = struct.Struct(f">{ID_BYTES}sIIIIII")
 _BLOCK = 32
 _END = b"\x80"
 # Between base64url and base64, whose own characters are no good in the other.
-_FROM_URLSAFE = bytes.maketrans(b"-_+/", b"+/-_")
+_FROM_URLSAFE = bytes.maketrans(b"-_+/=", b"+/-_!")
 _TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
 
 # Texts that were unsealed, remembered twice over at the most.

@@ -22,7 +22,7 @@ Without revocations who kept a copy of a cookie has it until it expires.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from holdfast.core.change import Change, letter_after
 from holdfast.core.cookie_held import SET
@@ -37,9 +37,18 @@ from holdfast.core.sealed_codec import ID_BYTES, Held, SealedCodec, Unsealed, ke
 from holdfast.core.sealed_opening import died, imported, judged
 from holdfast.core.verdict import Opened, Verdict
 from holdfast.core.visit import Visit
-from holdfast.errors import StoreUnavailable
+from holdfast.errors import CookieTooLarge, StoreUnavailable
 
 Shown = Unsealed | SignedCookie | Record
+
+
+class New(NamedTuple):
+    """A session that begins: what its cookie holds, and the cookie's text."""
+
+    held: Held
+    letter: Letter
+    contents: dict[str, Any]
+    text: str
 
 
 class SealedEngine(Engine):
@@ -58,6 +67,15 @@ class SealedEngine(Engine):
         if self.revocations is None or self.terms.absolute is not None:
             return super().longest
         return self.terms.idle
+
+    def at_once(self, presented: Any, arrived: int) -> Opened | None:
+        """As :meth:`Engine.at_once`."""
+        if type(presented) is not Unsealed:
+            return None
+        revocations = self.revocations
+        if revocations is None or revocations.is_known_live(presented.record, arrived):
+            return judged(self, presented, arrived)
+        return None
 
     def find(self, presented: Unsealed | SignedCookie | None, arrived: int) -> Steps[Opened]:
         """As :meth:`Engine.find`."""
@@ -109,13 +127,20 @@ class SealedEngine(Engine):
     def _of_good(
         self, session: FullMapping, opened: Opened, held: Held, change: Change, now: int
     ) -> Steps[Outcome]:
-        if (yield from self._has_ended(held, session, now)):
-            return (yield from self._dropped(session, Verdict.LATE, change, held, now))
-        if not change.cleared:
-            return (yield from self._go_on(session, opened, held, change, now))
-        if not (yield from self._end(held, now)):
-            return (yield from self._dropped(session, Verdict.LATE, change, None, now))
-        return (yield from self._begin_after_clearing(session, change, now))
+        if self.revocations is not None and not session._outlives:
+            try:
+                ended = yield from self.revocations.ended(held, now)
+            except StoreUnavailable as error:
+                if change.wrote or change.wants_something:
+                    raise
+                # The page has what it wanted; the next one will note the activity.
+                self.tell_unavailable(held, error)
+                return NOTHING
+            if ended:
+                return (yield from self._dropped(session, Verdict.LATE, change, held, now))
+        if change.cleared:
+            return (yield from self._cleared(session, held, change, now))
+        return (yield from self._go_on(session, opened, held, change, now))
 
     def _of_dead(
         self, session: FullMapping, opened: Opened, visit: Visit, change: Change, now: int
@@ -127,17 +152,13 @@ class SealedEngine(Engine):
         dead = self._dead(visit) if change.cleared and self.revocations is not None else None
         if opened.verdict not in {Verdict.NONE, Verdict.UNKNOWN}:
             return (yield from self._dropped(session, opened.verdict, change, dead, now))
-        if dead is not None and (yield from self._end(dead, now)):
-            return (yield from self._begin_after_clearing(session, change, now))
-        if not (change.wrote and change.contents):
-            return NOTHING
-        return (yield from self._begin(session, change.contents, change, now))
-
-    def _has_ended(self, held: Held, session: FullMapping, now: int) -> Steps[bool]:
-        """Whether it was ended while the request ran, as far as this process knows."""
-        if self.revocations is None or session._outlives:
-            return False
-        return bool((yield from self.revocations.ended(held, now)))
+        begins = change.wrote and change.contents
+        new = (yield from self._new(change.contents, change, now)) if begins else None
+        ended = dead is not None and (yield from self._end(dead, now))
+        if new is not None:
+            return self._begin(session, new, change)
+        session.settle(Opened(Verdict.NONE))
+        return DELETE if ended else NOTHING
 
     def _go_on(
         self, session: FullMapping, opened: Opened, held: Held, change: Change, now: int
@@ -148,10 +169,10 @@ class SealedEngine(Engine):
         text = self.envelope.text_of(contents) if change.wrote else opened.text
         after = letter_after(letter, text, change, now)
         why = change.why_regenerated
-        is_touched = change.is_activity and terms.is_touch_due(
-            held.seen, letter.notes.lifetime, now
-        )
-        if not why and after == letter and not is_touched and opened.cookie is None:
+        is_new = bool(why) or after != letter
+        lifetime = letter.notes.lifetime
+        is_touched = change.is_activity and terms.is_touch_due(held.seen, lifetime, now)
+        if not is_new and not is_touched and opened.cookie is None:
             session.settle(opened)
             return NOTHING
         if change.wrote and not contents and not withheld:
@@ -163,11 +184,17 @@ class SealedEngine(Engine):
         user = held.user_id if withheld else change.user
         created = now if change.begins else held.created
         seen = now if change.is_activity else held.seen
-        expires = terms.expires(created, seen, after.notes.lifetime, user)
         # The end of a session is kept until then: never before an older cookie of it expires.
-        expires = max(expires, held.expires)
+        expires = max(held.expires, terms.expires(created, seen, after.notes.lifetime, user))
         new = replace(held, created=created, seen=seen, expires=expires, user_id=user)
-        token = self.codec.dump(new, after, contents)
+        try:
+            token = self.codec.dump(new, after, contents)
+        except CookieTooLarge:
+            if is_new:
+                raise
+            # A signed cookie, which was compressed, has more: it goes on to be read.
+            self.tell("refused", held.handle, CookieTooLarge.__name__)
+            return NOTHING
         if why:
             issue = yield from self._renew(held, user, session._outlives, now)
             if issue is None:
@@ -179,18 +206,22 @@ class SealedEngine(Engine):
         session.settle(state, contents if change.replaces else None)
         return Outcome(SET, token)
 
-    def _begin_after_clearing(
-        self, session: FullMapping, change: Change, now: int
+    def _cleared(
+        self, session: FullMapping, held: Held, change: Change, now: int
     ) -> Steps[Outcome]:
-        if change.contents:
-            return (yield from self._begin(session, change.contents, change, now))
+        """End a session, and begin another one with what was written since."""
+        contents = change.contents
+        new = (yield from self._new(contents, change, now)) if contents else None
+        ended = yield from self._end(held, now)
+        if new is not None and (ended or change.logs_in):
+            return self._begin(session, new, change)
+        if not ended:  # somebody had, and the browser may have a newer cookie
+            return (yield from self._dropped(session, Verdict.LATE, change, None, now))
         session.settle(Opened(Verdict.NONE))
         return DELETE
 
-    def _begin(
-        self, session: FullMapping, contents: dict[str, Any], change: Change, now: int
-    ) -> Steps[Outcome]:
-        """Begin a session with ``contents``."""
+    def _new(self, contents: dict[str, Any], change: Change, now: int) -> Steps[New]:
+        """Return a session that begins with ``contents``, before anything is kept of it."""
         user = change.user
         issue = yield from self._issue(user, now)
         letter = Letter(change.notes(Notes(), now), self.envelope.text_of(contents))
@@ -198,7 +229,7 @@ class SealedEngine(Engine):
             key=key_of(self.random(ID_BYTES)),
             secret=b"",
             data=b"",
-            version=1,
+            version=issue.generation,
             created=now,
             seen=now,
             expires=self.terms.expires(now, now, letter.notes.lifetime, user),
@@ -206,10 +237,13 @@ class SealedEngine(Engine):
             everybody=issue.everybody,
             user_id=user,
         )
-        token = self.codec.dump(held, letter, contents)
-        session.settle(Opened(Verdict.GOOD, None, held, letter, user=user), contents)
-        self.tell("created", held.handle)
-        return Outcome(SET, token)
+        return New(held, letter, contents, self.codec.dump(held, letter, contents))
+
+    def _begin(self, session: FullMapping, new: New, change: Change) -> Outcome:
+        state = Opened(Verdict.GOOD, None, new.held, new.letter, user=change.user)
+        session.settle(state, new.contents)
+        self.tell("created", new.held.handle)
+        return Outcome(SET, new.text)
 
     def _dead(self, visit: Visit) -> Held | None:
         """Return what a cookie that is good no more names the session by; None if there is none."""
@@ -227,12 +261,14 @@ class SealedEngine(Engine):
         now: int,
     ) -> Steps[Outcome]:
         """Keep nothing that was written, but a login, and a logout of the session of ``held``."""
+        new = (
+            (yield from self._new(change.own(self.users), change, now)) if change.logs_in else None
+        )
         ended = False
-        retires = change.cleared or (change.logs_out and not change.logs_in)
-        if held is not None and retires:
+        if held is not None and (change.cleared or (change.logs_out and new is None)):
             ended = yield from self._end(held, now)
-        if change.logs_in:
-            return (yield from self._begin(session, change.own(self.users), change, now))
+        if new is not None:
+            return self._begin(session, new, change)
         session.settle(Opened(verdict), {})
         if change.wrote and (change.contents or not change.cleared):
             self.tell("dropped", "", verdict.value)

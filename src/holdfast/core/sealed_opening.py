@@ -33,7 +33,8 @@ def judged(engine: SealedEngine, unsealed: Unsealed, arrived: int) -> Opened:
     contents, aside, user = readable
     record = unsealed.record
     if not idle:
-        engine.tell("loaded", record.handle)
+        if engine.hears_loads():
+            engine.tell("loaded", record.handle)
         if aside:
             letter, contents = whole(engine, letter, contents, aside)
         return Opened(Verdict.GOOD, None, record, letter, contents, user)

@@ -118,8 +118,10 @@ class StoredEngine(Engine):
                 after = session._opened
                 kept = outcome is NOTHING and after is not None and after.record is not None
                 return Outcome(SET, token.text) if kept and cookie is not None else outcome
-        if opened.verdict in {Verdict.NONE, Verdict.UNKNOWN}:
-            if change.cleared and token is not None:
+        if opened.verdict in {Verdict.NONE, Verdict.UNKNOWN, Verdict.FOREIGN}:
+            # What nobody can open any more must not stay alive beside a login.
+            lost = opened.verdict is Verdict.FOREIGN and change.logs_in
+            if (change.cleared or lost) and token is not None:
                 yield from self._retire(cookie or token, now)
             if not change.wrote or not change.contents:
                 return NOTHING
@@ -201,7 +203,8 @@ class StoredEngine(Engine):
         if self.at_rest is None:
             return self.envelope.open(record.data)
         data, box = self.at_rest.open(record.data, token, record.key)
-        return self.envelope.open(data)._replace(box=box)
+        letter = self.envelope.open(data)
+        return Letter(letter.notes, letter.text, box)
 
     def drop(  # noqa: PLR0913, PLR0917  # what is known of a request whose token is dead
         self,

@@ -69,13 +69,15 @@ def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
     user = record.user_id if withheld else change.user
     secret = record.secret if new is None else new.digest
     in_force = [secret]
-    if previous and (previous_until == 0 or previous_until >= now):
+    # A request that arrived while it was in force may be under way.
+    if previous and (previous_until == 0 or previous_until + terms.in_flight >= now):
         in_force.append(previous)
     tokens = (token,) if new is None else (token, new)
     # With its older tokens the key of a session that is sealed dies too.
     box = letter.box if not why or why == "renewed" else None
-    data, box = engine.pack(after._replace(box=box), record.key, tokens, in_force)
-    after = after._replace(box=box)
+    after = Letter(after.notes, after.text, box)
+    data, box = engine.pack(after, record.key, tokens, in_force)
+    after = Letter(after.notes, after.text, box)
     return Successor(
         Record(
             key=record.key,

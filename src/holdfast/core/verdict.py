@@ -34,6 +34,9 @@ class Verdict(enum.Enum):
     UNREADABLE = "unreadable"
     """It opens a session that this process can't decode; another may, so it is left alone."""
 
+    FOREIGN = "sealed under another key"
+    """It opens a session that is sealed under a secret key that is not in force any more."""
+
     AWAY = "the store was unavailable"
     """Nobody could tell, and the policy has such pages go on."""
 

@@ -46,6 +46,7 @@ from holdfast.flask.headers import drop_cookie, find_cookie, set_cookie, vary_by
 from holdfast.flask.interface import SessionInterface
 from holdfast.flask.secure_cookie import SecureCookieSessionInterface
 from holdfast.flask.sessions import NullFullSession, session_json_serializer
+from holdfast.log import hears_loads
 
 if TYPE_CHECKING:
     from flask import Flask, Request, Response
@@ -129,22 +130,25 @@ class FullSessionInterface(SessionInterface):
 
         When the store is unavailable, the response is replaced by the answer to that.
         """
-        if not isinstance(session, FullSession) or session.engine is None:
+        if not isinstance(session, FullSession) or (engine := session.engine) is None:
             return
         accessed = session.accessed
         if accessed:
             vary_by_cookie(response)  # before anything can fail
-        if not session.is_in_use:
+        if not accessed and not session.is_in_use:
             return
+        now = int(time.time())
         try:
-            action, text = self._perform(session.engine.commit(session, int(time.time())))
+            outcome = engine.nothing_new(session, now)
+            if outcome is None:
+                outcome = self._perform(engine.commit(session, now))
+            action, text = outcome
         except (StoreUnavailable, SessionConflict) as error:
             answers.answer_instead(app, error, response)
             vary_by_cookie(response)
             return
-        if session.logged_out and self.policy.clear_site_data:
-            cleared = ", ".join(f'"{what}"' for what in self.policy.clear_site_data)
-            response.headers.setdefault("Clear-Site-Data", cleared)  # ASVS 5.0, 14.3.1
+        if session.logged_out:
+            self._clear_site(response)
         if action is KEEP:
             return
         name, attributes = self.get_cookie_name(app), self.get_cookie_attributes(app)
@@ -158,6 +162,11 @@ class FullSessionInterface(SessionInterface):
         self.guard(app, response, attributes)
         if not accessed:
             vary_by_cookie(response)
+
+    def _clear_site(self, response: Response) -> None:
+        if self.policy.clear_site_data:
+            cleared = ", ".join(f'"{what}"' for what in self.policy.clear_site_data)
+            response.headers.setdefault("Clear-Site-Data", cleared)  # ASVS 5.0, 14.3.1
 
     def _drop_signed(self, app: Flask, name: str, response: Response) -> None:
         """Delete the signed cookie, where it has another name.
@@ -265,6 +274,7 @@ class FullSessionInterface(SessionInterface):
             "users": Users(user_keys, self._warn),
             "random": urandom,
             "listeners": self.listeners,
+            "hears_loads": hears_loads(self.listeners),
             "transient_keys": frozenset(transient),
             "go_on_without_store": self.policy.on_outage is OnOutage.EMPTY,
         }

@@ -130,7 +130,8 @@ class RedisStore:
             self._enlist(record.user_id, record.key)
         name = self._prefix + record.key
         command = ("SET", name, pack(record), "NX", "EXAT", _removal(record.expires))
-        if not (record.ended and self._retire_replicas):
+        # What has no secret is a limit, which ends sessions as a tombstone does.
+        if not ((record.ended or not record.secret) and self._retire_replicas):
             return bool(self._one(name, command))
         done, replicas = map(value_of, self._wire.ask(name, command, self._wait))
         self._demand_replicas(record.key, replicas)
@@ -141,7 +142,12 @@ class RedisStore:
         # A user comes or goes only with a new secret.
         if record.user_id is not None and record.rotated >= record.seen:
             self._enlist(record.user_id, record.key)
-        return bool(self._run(SAVE, self._prefix + record.key, pack(record)))
+        name, packed = self._prefix + record.key, pack(record)
+        if record.secret or not self._retire_replicas:
+            return bool(self._run(SAVE, name, packed))
+        done, replicas = self._run_all(SAVE, name, packed, then=[self._wait])
+        self._demand_replicas(record.key, replicas)
+        return bool(done)
 
     def touch(self, key: SessionKey, *, seen: int, expires: int) -> bool:
         """Note activity in a live record."""

@@ -11,6 +11,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -144,7 +145,8 @@ class SQLiteStore:
             b"" if ended else record.data,
             record.expires,
         )
-        if not self._connections.write(_CREATE, values, durable=ended):
+        # What has no secret is a limit, which ends sessions too.
+        if not self._connections.write(_CREATE, values, durable=ended or not record.secret):
             return False
         self._purging.after_create(record)
         return True
@@ -164,10 +166,11 @@ class SQLiteStore:
         )
         where = record.data, record.key, record.version - 1
         user_id = record.user_id
+        write = partial(self._connections.write, durable=not record.secret)
         # Where the first is refused for its version, so is the second: none comes twice.
         return bool(
-            self._connections.write(_SAVE, (*values, *where, user_id))
-            or self._connections.write(_SAVE_OF_ANOTHER_USER, (*values, user_id, *where))
+            write(_SAVE, (*values, *where, user_id))
+            or write(_SAVE_OF_ANOTHER_USER, (*values, user_id, *where))
         )
 
     def touch(self, key: SessionKey, *, seen: int, expires: int) -> bool:
