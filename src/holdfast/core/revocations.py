@@ -186,7 +186,9 @@ class Revocations:
         Returns the limit, and the one in whose place it is.
         """
         key = key_of_user(user)
-        ahead, until = (0, _FOREVER) if user is None else (self.skew, now + self.kept_for)
+        # Signed cookies that are imported have the time of signing for everybody's generation.
+        ahead = self.skew + 1 if user is None else self.skew
+        until = _FOREVER if user is None else now + self.kept_for
         for _ in range(ATTEMPTS):
             before: Record | None = yield Load(key)
             seen = max(now + ahead, _seen(before) + 1)

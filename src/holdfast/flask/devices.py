@@ -99,7 +99,7 @@ def check_listed() -> None:
 
 def store_of_sessions() -> Store:
     """Return where ended sessions are noted, or all kept; ConfigurationError for nowhere."""
-    store = full_sessions().store
+    store: Store | None = full_sessions().store
     if store is None:
         msg = (
             "sessions in cookies can't be ended on the server without a list of those that were;"

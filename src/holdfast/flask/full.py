@@ -24,7 +24,6 @@ from holdfast.core.full_session import FullSession
 from holdfast.core.migration import Imported, SignedCookie
 from holdfast.core.policy import LONGEST, Policy
 from holdfast.core.signing import b64decode
-from holdfast.core.store import Store
 from holdfast.core.users import Users
 from holdfast.core.visit import Perform, Visit
 from holdfast.drive import run
@@ -58,11 +57,11 @@ class FullSessionInterface(SessionInterface):
     ``store`` is what the engine asks, if it asks for anything.
     """
 
-    session_class: type[FullSession]
+    session_class: Any
     serializer: Any = session_json_serializer
     null_session_class = NullFullSession
     seals = False
-    store: Store | None
+    store: Any
     _made: tuple[tuple[Any, ...], Engine | None] = ((), None)
 
     def __init__(
@@ -78,8 +77,7 @@ class FullSessionInterface(SessionInterface):
         self.signed = SecureCookieSessionInterface(Policy(max_bytes=self.policy.max_bytes))
         self.migrate_until = timestamp(migrate_until)
         self.listeners = guarded_listeners(listeners)
-        store: Any = self.store  # None is never asked
-        self._perform: Perform = partial(run, store)
+        self._perform: Perform = partial(run, self.store)  # None is never asked
 
     def get_expiration_time(
         self,
@@ -157,8 +155,7 @@ class FullSessionInterface(SessionInterface):
             set_cookie(response, name, text, attributes, expires, quoted=False)
         else:
             drop_cookie(response, name, attributes)
-        if self.migrate_until and self.store is None:
-            self._drop_signed(app, name, response)
+        self._drop_signed(app, name, response)
         self.guard(app, response, attributes)
         if not accessed:
             vary_by_cookie(response)
@@ -173,8 +170,13 @@ class FullSessionInterface(SessionInterface):
 
         Where no store knows of a logout, it would be read again after one.
         """
+        if not self.migrate_until or self.store is not None or not flask.has_request_context():
+            return
         before = self.signed.get_cookie_name(app)
-        if before != name and find_cookie(flask.request, before) is not None:
+        if before == name:
+            return
+        request: Any = flask.request
+        if find_cookie(request._get_current_object(), before) is not None:  # noqa: SLF001  # Flask's own way
             drop_cookie(response, before, self.signed.get_cookie_attributes(app))
 
     def agree(self, app: Flask) -> None:
