@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from accounts import LONGEST_PASSWORD, SHORTEST_PASSWORD, problem_with_password
-from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
 from guards import check_csrf_token, local
 from passwords import REFUSED, Page, accounts
 
@@ -17,6 +17,7 @@ from holdfast.flask import (
     StoredSessionInterface,
     end_others,
     end_session,
+    end_user,
     require_fresh,
     session,
     sessions_of,
@@ -36,7 +37,7 @@ TO_END_DEVICES = timedelta(minutes=10)
 @account.before_request
 def need_somebody() -> Response | str | None:
     """Ask who it is, where nobody signed in with a password or was away for too long."""
-    if not isinstance(current_app.session_interface, StoredSessionInterface):
+    if "accounts" not in current_app.extensions:
         return render_template("needs_store.html")
     asks = request.endpoint in {"account.confirm_form", "account.confirm"}
     if known_name() is None or (session.needs_reauthentication and not asks):
@@ -88,16 +89,20 @@ def confirm() -> Response | Page:
 
 @account.get("/")
 def devices() -> str:
-    """Show where the user is signed in."""
+    """Show where the user is signed in; of sessions in cookies nobody knows."""
+    views = (devices, end, end_all_others) if is_listed() else (end_all_others, end_all_mine)
     return render_template(
         "devices.html",
-        devices=sessions_of(known_name() or ""),
+        devices=sessions_of(known_name() or "") if is_listed() else None,
         to_end=TO_END_DEVICES,
         to_change=TO_CHANGE_PASSWORD,
-        source="\n\n".join(
-            inspect.getsource(each).rstrip() for each in (devices, end, end_all_others)
-        ),
+        source="\n\n".join(inspect.getsource(each).rstrip() for each in views),
     )
+
+
+def is_listed() -> bool:
+    """Return whether sessions can be listed."""
+    return isinstance(current_app.session_interface, StoredSessionInterface)
 
 
 @account.post("/end")
@@ -105,6 +110,8 @@ def devices() -> str:
 def end() -> Response:
     """Sign one device out."""
     check_csrf_token()
+    if not is_listed():
+        abort(404, "Sessions in cookies are listed nowhere.")
     if end_session(known_name() or "", request.form.get("handle", "")):
         flash("That device is signed out.", "done")
     else:
@@ -120,6 +127,15 @@ def end_all_others() -> Response:
     ended = end_others()
     flash(f"Signed out {number_of_devices(ended)}. This is the only one now.", "done")
     return redirect(url_for(".devices"), 303)
+
+
+@account.post("/end-all")
+@require_fresh(within=TO_END_DEVICES)
+def end_all_mine() -> Response:
+    """Sign all devices out, with this one."""
+    check_csrf_token()
+    end_user(known_name() or "")
+    return redirect(url_for("shop.index"), 303)
 
 
 @account.get("/password")
@@ -171,6 +187,8 @@ def ask_for_password(problem: str | None = None) -> Page:
     return page, HTTPStatus.OK if problem is None else REFUSED
 
 
-def number_of_devices(number: int) -> str:
-    """Return a number of devices in words."""
+def number_of_devices(number: int | None) -> str:
+    """Return a number of devices in words; None if nobody could count them."""
+    if number is None:
+        return "all other devices"
     return f"{number or 'no'} device{'' if number == 1 else 's'}"

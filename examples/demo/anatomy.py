@@ -1,7 +1,8 @@
-"""Take a signed session cookie apart, as anybody can who holds one.
+"""Take a session cookie apart, signed or sealed, as anybody can who holds one.
 
 Nothing here knows the secret key, and nothing here needs it: a signature keeps a cookie from being
-changed, not from being read. Any text can be taken apart; what makes no sense is None.
+changed, not from being read. Of a sealed one there is little to see. Any text can be taken apart;
+what makes no sense is None.
 """
 
 from __future__ import annotations
@@ -38,6 +39,11 @@ class Anatomy:
         return len(f"{self.name}{self.payload}.{self.stamp}.{self.signature}".encode())
 
     @property
+    def pieces(self) -> list[tuple[str, str]]:
+        """The parts by what they are, in order."""
+        return [("payload", self.payload), ("stamp", self.stamp), ("signature", self.signature)]
+
+    @property
     def compressed(self) -> bool:
         """Whether the payload is compressed: a dot in front says so."""
         return self.payload.startswith(".")
@@ -56,6 +62,58 @@ class Anatomy:
             return self.text
 
 
+# Of what is sealed: a version, an id of the key, a nonce; the tag is at the end.
+_VERSION_BYTES, _KEY_ID_BYTES, _NONCE_BYTES, _TAG_BYTES = 1, 4, 12, 16
+_BEGIN = _VERSION_BYTES + _KEY_ID_BYTES + _NONCE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A sealed cookie, as far as anybody can tell without a key."""
+
+    name: str
+    token: str
+    data: bytes | None
+    """What the token decodes to."""
+
+    @property
+    def size(self) -> int:
+        """How much of what browsers keep it takes, in bytes."""
+        return len(f"{self.name}{self.token}".encode())
+
+    @property
+    def pieces(self) -> list[tuple[str, str]]:
+        """The head, to the letter in which it ends, and what is encrypted."""
+        head = -(-_BEGIN * 4 // 3)
+        return [("stamp", self.token[:head]), ("payload", self.token[head:])]
+
+    @property
+    def head(self) -> list[tuple[str, str]] | None:
+        """What stands at the beginning, in clear."""
+        if self.data is None or len(self.data) < _BEGIN + _TAG_BYTES:
+            return None
+        key_id, nonce = self.data[_VERSION_BYTES:][:_KEY_ID_BYTES], self.data[:_BEGIN]
+        return [
+            ("version", str(self.data[0])),
+            ("id of the key", key_id.hex(" ")),
+            ("nonce", nonce[-_NONCE_BYTES:].hex(" ")),
+        ]
+
+    @property
+    def encrypted(self) -> int:
+        """How many bytes are encrypted: contents, notes and times, filled up."""
+        return max(0, len(self.data or b"") - _BEGIN - _TAG_BYTES)
+
+
+def unread(name: str, token: str) -> Sealed:
+    """Return what there is to see of the sealed cookie ``name`` with the value ``token``."""
+    try:
+        data = _b64decode(token)
+    except ValueError:
+        data = None
+    return Sealed(name, token, data)
+
+
 def dissect(name: str, token: str) -> Anatomy:
     """Return the parts of the cookie ``name`` with the value ``token``."""
     rest, _, signature = token.rpartition(".")
@@ -64,8 +122,11 @@ def dissect(name: str, token: str) -> Anatomy:
 
 
 def changeable(token: str) -> int:
-    """Return where :func:`change` changes a token: a letter, about the middle of its payload."""
-    end = len(token.rpartition(".")[0].rpartition(".")[0])
+    """Return where :func:`change` changes a token: a letter, about the middle of its payload.
+
+    That is all of it where there are no parts.
+    """
+    end = len(token.rpartition(".")[0].rpartition(".")[0]) or len(token)
     order = [*range(end // 2, end), *range(end // 2), *range(end, len(token))]
     return next((at for at in order if token[at].isascii() and token[at].isalpha()), 0)
 

@@ -1,7 +1,8 @@
 """A small shop whose sessions are stored, and a page where requests race for one of them.
 
-``script/demo`` runs it at http://127.0.0.1:5000; ``--preset`` names the policy of its sessions, and
-``--cookie`` keeps them in signed cookies.
+``script/demo`` runs it at http://127.0.0.1:5000; ``--preset`` names the policy of its sessions,
+``--seal`` keeps them in sealed cookies, or with ``--store`` seals what is stored, and ``--cookie``
+keeps them in signed cookies.
 This file puts the application together and serves it; what it does with the session stands in
 ``shop.py`` and ``races.py``.
 """
@@ -21,7 +22,7 @@ from pathlib import Path
 import click
 from account_page import account
 from accounts import Accounts
-from anatomy import ago, in_words
+from anatomy import Anatomy, Sealed, ago, in_words
 from cookie_page import cookie_page, held_cookie
 from flask import Flask, render_template
 from guards import add_headers, csrf_token, refuse_foreign_posts
@@ -31,6 +32,7 @@ from passwords import passwords
 from ports import HOST, listen, port_number
 from presets import PRESETS, policy_of_shop, presets
 from races import races
+from sealed_page import held_sealed, sealed_page
 from session_page import SIGNED, session_page
 from shop import count, money, shop
 from werkzeug.exceptions import HTTPException
@@ -38,11 +40,12 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
-from holdfast import ConfigurationError, Policy, StoreUnavailable, log_event
+from holdfast import ClientNote, ConfigurationError, Policy, StoreUnavailable, log_event
 from holdfast.flask import Holdfast
 
 HERE = Path(__file__).resolve().parent
 SQLITE = "sqlite:///sessions.db"
+ENDED = "sqlite:///ended.db"
 # Browsers keep the cookies of all ports of a host together; names of their own avoid a mix.
 COOKIE, SIGNED_COOKIE = "holdfast_demo", "holdfast_demo_signed"
 PRESET = "secure"
@@ -53,12 +56,15 @@ def create_app(
     store: str | None = SQLITE,
     preset: str = PRESET,
     idle: timedelta | None = None,
+    *,
+    seal: bool = False,
 ) -> Flask:
     """Return the demo; the folder ``instance`` keeps its accounts, and its sessions on SQLite.
 
     ``store`` is where sessions are stored, under the policy ``preset``, if need be with another
-    idle time; the same shop on signed cookies is there too then, beneath ``/signed``, to compare.
-    With None there are signed cookies alone.
+    idle time; ``seal`` says whether they are sealed there. With None and ``seal`` they live in
+    sealed cookies, and a file keeps which of them were ended. The same shop on signed cookies is
+    there too then, beneath ``/signed``, to compare; with neither it is there alone.
     """
     signed = create_shop(instance, SIGNED_COOKIE)
     signed.secret_key = secret_key(instance / "secret_key")
@@ -69,14 +75,18 @@ def create_app(
     keep_sessions(signed, None, None)
     for blueprint in (names, cookie_page):
         signed.register_blueprint(blueprint)
-    if store is None:
+    if store is None and not seal:
         return signed
 
     app = create_shop(instance, COOKIE)
+    app.secret_key = signed.secret_key
     app.config["PRESET"] = preset
     app.extensions["accounts"] = Accounts(instance / "accounts.db")
-    keep_sessions(app, store, policy_of_shop(preset, COOKIE, idle))
+    client = ClientNote.NONE if store is None else ClientNote.USER_AGENT
+    keep_sessions(app, store, policy_of_shop(preset, COOKIE, idle, client), seal=seal)
     app.register_blueprint(passwords)
+    if store is None:
+        app.register_blueprint(sealed_page)
     app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {SIGNED: signed})  # type: ignore[method-assign]  # Flask's own way
     return app
 
@@ -101,17 +111,35 @@ def create_shop(instance: Path, cookie: str) -> Flask:
     return app
 
 
-def keep_sessions(app: Flask, store: str | None, policy: Policy | None) -> None:
-    """Have the shop's sessions kept in a store, or in signed cookies."""
+def keep_sessions(
+    app: Flask, store: str | None, policy: Policy | None, *, seal: bool = False
+) -> None:
+    """Have the shop's sessions kept in a store, or in cookies, sealed or signed."""
     app.debug = policy is not None and policy.is_for_development
     history = app.extensions["history"] = History()
-    Holdfast(app, store=store, policy=policy, listeners=[log_event, history])
+    sealed = seal and store is None
+    Holdfast(
+        app,
+        store=store,
+        seal=seal,
+        revocations=ENDED if sealed else None,
+        policy=policy,
+        listeners=[log_event, history],
+    )
+
+    def held() -> Anatomy | Sealed | None:
+        if store is not None:
+            return None
+        return held_sealed() if seal else held_cookie()
+
     # The cart is counted by the templates: the page that says that the store is away must not ask.
     app.context_processor(
         lambda: {
             "cart_count": count,
-            "held": held_cookie() if store is None else None,
+            "held": held(),
             "stored": store is not None,
+            "sealed": sealed,
+            "has_accounts": sealed or store is not None,
         }
     )
 
@@ -152,11 +180,14 @@ def show_error(error: HTTPException) -> Response:
     metavar="URL",
     help=f"Where to store sessions: {SQLITE} (the default), redis://..., memory:// and so on.",
 )
+@click.option(
+    "--seal", is_flag=True, help="Keep sessions in sealed cookies; with --store, seal them there."
+)
 @click.option("--cookie", is_flag=True, help="Keep sessions in signed cookies instead.")
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
-    help=f"The policy of stored sessions, for development; {PRESET} by default.",
+    help=f"The policy of stored or sealed sessions, for development; {PRESET} by default.",
 )
 @click.option(
     "--idle",
@@ -164,16 +195,21 @@ def show_error(error: HTTPException) -> Response:
     type=click.IntRange(1, 86400),
     help="Another idle time for it; with aal2, to see a session withheld.",
 )
-def main(
-    port: int, store: str | None, *, cookie: bool, preset: str | None, idle: int | None
+def main(  # noqa: PLR0913  # the options
+    port: int, store: str | None, *, seal: bool, cookie: bool, preset: str | None, idle: int | None
 ) -> None:
     """Show Holdfast at work: a shop, a cart, accounts, and requests that race for one session."""
     if cookie and store is not None:
         msg = "--store and --cookie exclude each other: a session is stored, or in its cookie."
         raise click.UsageError(msg)
-    if cookie and (preset or idle) is not None:
-        msg = "--preset and --idle are for stored sessions; leave --cookie out."
+    if cookie and seal:
+        msg = "--cookie is for signed cookies; --seal alone keeps sessions in sealed ones."
         raise click.UsageError(msg)
+    if cookie and (preset or idle) is not None:
+        msg = "--preset and --idle are for stored or sealed sessions; leave --cookie out."
+        raise click.UsageError(msg)
+    if store is None and not cookie and not seal:
+        store = SQLITE
     # Said outright, since a shell starts what runs in the background with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -183,21 +219,17 @@ def main(
     except ConfigurationError as error:
         raise click.BadParameter(str(error), param_hint="--idle") from error
     with contextlib.suppress(KeyboardInterrupt):
-        serve(
-            port,
-            None if cookie else SQLITE if store is None else store,
-            preset or PRESET,
-            idle_time,
-        )
+        serve(port, store, preset or PRESET, idle_time, seal=seal)
     click.echo("Stopped.")
 
 
-def serve(port: int, store: str | None, preset: str, idle: timedelta | None) -> None:
+def serve(port: int, store: str | None, preset: str, idle: timedelta | None, *, seal: bool) -> None:
     """Serve until interrupted."""
     try:
-        app = create_app(store=store, preset=preset, idle=idle)
+        app = create_app(store=store, preset=preset, idle=idle, seal=seal)
     except ConfigurationError as error:
-        raise click.BadParameter(str(error), param_hint="--store") from error
+        hint = "--seal" if store is None else "--store"
+        raise click.BadParameter(str(error), param_hint=hint) from error
     except OSError as error:
         msg = f"The secret key can't be kept in {error.filename}: {error.strerror}."
         raise click.ClickException(msg) from error

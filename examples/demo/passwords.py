@@ -1,4 +1,4 @@
-"""Signing in with a password, registering, and signing out, on stored sessions."""
+"""Signing in with a password, registering, and signing out, on stored or sealed sessions."""
 
 from __future__ import annotations
 
@@ -94,8 +94,14 @@ def accounts() -> Accounts:
 
 
 def can_stay() -> bool:
-    """Return whether the policy has a user stay signed in when the browser closes."""
+    """Return whether the policy has a user stay signed in when the browser closes.
+
+    Where ended sessions are remembered for the idle time, none may be longer.
+    """
     policy: Policy = current_app.extensions["holdfast"].policy
+    bounded = current_app.session_interface.store is not None and policy.absolute is None
+    if bounded and "cookie" in current_app.blueprints and (policy.idle or REMEMBERED) < REMEMBERED:
+        return False
     return policy.cookie.persistent is not False
 
 

@@ -149,12 +149,18 @@ def timeouts(app: Flask, policy: Policy) -> list[tuple[str, str, str]]:
     ]
 
 
-def policy_of_shop(preset: str, cookie: str, idle: timedelta | None = None) -> Policy:
+def policy_of_shop(
+    preset: str,
+    cookie: str,
+    idle: timedelta | None = None,
+    client: ClientNote = ClientNote.USER_AGENT,
+) -> Policy:
     """Return the preset under which the shop runs, on plain http and with a cookie of that name.
 
-    Raises :exc:`holdfast.ConfigurationError` for an idle time that the preset can't have.
+    ``client`` is what is kept of a browser. Raises :exc:`holdfast.ConfigurationError` for an idle
+    time that the preset can't have.
     """
-    policy = replace(PRESETS[preset](), client=ClientNote.USER_AGENT)
+    policy = replace(PRESETS[preset](), client=client)
     if idle is not None:
         policy = replace(policy, idle=idle)
     if not policy.cookie.is_stated:

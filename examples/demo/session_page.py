@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import inspect
 import json
+from base64 import urlsafe_b64decode
+from hashlib import sha256
 from typing import Any
 
 import races
 from flask import Blueprint, current_app, render_template, request
 
-from holdfast.flask import StoredSessionInterface, session
+from holdfast.flask import SealedCookieSessionInterface, StoredSessionInterface, session
+from holdfast.stores import SessionKey
 
 session_page = Blueprint("session_page", __name__, url_prefix="/session")
 
 SIGNED = "/signed"  # where the same shop keeps its sessions in signed cookies
 TOKEN_BYTES, ID_BYTES, TOKEN_LETTERS = 48, 16, 64
+SHOWN = 160  # bytes of a sealed record
 
 
 @session_page.get("/")
@@ -24,6 +28,11 @@ def show() -> str:
     interface = current_app.session_interface
     lanes = [("signed", "Signed cookie", root + "/races/")]
     panel = None
+    if isinstance(interface, SealedCookieSessionInterface):
+        lanes = [
+            ("sealed", "Sealed cookie", root + "/races/"),
+            ("signed", "Signed cookie", f"{root}{SIGNED}/races/"),
+        ]
     if isinstance(interface, StoredSessionInterface):
         lanes = [
             ("stored", "Stored session", root + "/races/"),
@@ -67,4 +76,25 @@ def what_is_kept(interface: StoredSessionInterface) -> dict[str, Any]:
         "secret_bytes": TOKEN_BYTES - ID_BYTES,
         "store": type(interface.store).__name__,
         "contents": json.dumps(dict(session), indent=2, ensure_ascii=False, default=str),
+        "sealed": interface.seals,
+        "record": record_of_visitor(interface),
     }
+
+
+def record_of_visitor(interface: StoredSessionInterface) -> str | None:
+    """Return what the store has of the visitor's session, as whoever reads the store sees it.
+
+    A record is found by the SHA-256 of the id in its token. What is withheld is not shown in clear.
+    """
+    token = request.cookies.get(interface.get_cookie_name(current_app), "")
+    withheld = session.needs_reauthentication and not interface.seals
+    if session.new or withheld or len(token) != TOKEN_LETTERS:
+        return None
+    key = SessionKey(sha256(urlsafe_b64decode(token)[:ID_BYTES]).digest())
+    record = interface.store.load(key)
+    if record is None:
+        return None
+    if not interface.seals:
+        return record.data.decode(errors="replace")
+    more = f" … and {len(record.data) - SHOWN} more" if len(record.data) > SHOWN else ""
+    return record.data[:SHOWN].hex(" ") + more

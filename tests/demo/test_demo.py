@@ -366,6 +366,8 @@ class TestProgram:
         [
             ("--store", "memory://"),
             ("--store", "memory://", "--preset", "aal2", "--idle", "20"),
+            ("--seal", "--preset", "aal2", "--idle", "20"),
+            ("--seal", "--store", "memory://"),
             ("--cookie",),
         ],
         ids=str,
@@ -429,11 +431,23 @@ class TestProgram:
         err = refused("--port", "0", "--cookie", "--store", "memory://")
         assert "--store and --cookie exclude each other" in err
 
+    def test_seal_and_cookie(self):
+        """A cookie is signed or sealed: asking for both is refused."""
+        err = refused("--port", "0", "--cookie", "--seal")
+        assert "--seal alone keeps sessions in sealed ones" in err
+
+    def test_missing_cryptography(self, tmp_path):
+        """Where cryptography is not installed, it says what to install, and starts nothing."""
+        (tmp_path / "cryptography.py").write_text("raise ModuleNotFoundError(name='cryptography')")
+        path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+        for kind in (("--seal",), ("--seal", "--store", "memory://")):
+            assert "install holdfast[seal]" in refused("--port", "0", *kind, PYTHONPATH=path)
+
     @pytest.mark.parametrize("option", [("--preset", "aal2"), ("--idle", "20")], ids=str)
     def test_preset_and_cookie(self, option):
-        """Presets are for stored sessions: asking for one on signed cookies is refused."""
+        """Presets are for stored or sealed sessions: one on signed cookies is refused."""
         err = refused("--port", "0", "--cookie", *option)
-        assert "--preset and --idle are for stored sessions" in err
+        assert "--preset and --idle are for stored or sealed sessions" in err
 
     def test_bad_preset(self):
         """A preset that is none is refused with the names of those that are."""

@@ -1,6 +1,6 @@
 """Keys: what signs and seals, derived from an application's secrets; which secrets are too weak.
 
-Each purpose has keys of its own (ASVS 5.0, 11.3.5), derived by HKDF (RFC 5869) from inputs that
+Each purpose has keys of its own, derived by HKDF (RFC 5869) from inputs that
 carry their lengths, so that no two purposes can come to the same input.
 """
 

@@ -149,7 +149,7 @@ class Revocations:
         None if the session was ended, or renewed by somebody else. ``user`` is whose it is from now
         on; ``outlives`` is the version of its user's limit that does not end it.
         """
-        own = yield from self._ask(held.key, now)
+        own: Record | None = yield Load(held.key)
         everybody = yield from self._ask(_EVERYBODY, now)
         before: Record | None = None
         if held.user_id is not None:
@@ -226,18 +226,15 @@ class Revocations:
         if known is not None and age < self.max_age:
             return known
         try:
-            record = yield from self._ask(key, now)
+            return Known(now, (yield from self._ask(key, now)))
         except StoreUnavailable:
             if known is not None and age < self.stale_if_error:
                 return known
             raise
-        return self._recent.get(key) or Known(now, record)
 
     def _ask(self, key: SessionKey, now: int) -> Steps[Record | None]:
-        """Return what the store says, whatever is known."""
-        record: Record | None = yield Load(key)
-        self._remember(key, now, record)
-        return record
+        """Return what the store says, or what this process has done since."""
+        return self._remember(key, now, (yield Load(key)))
 
     def _mind_the_clock(self, now: int) -> None:
         """Forget what was asked by a clock that was set back since."""
@@ -256,13 +253,15 @@ class Revocations:
         self._live.pop(key, None)
         self._remember(key, now, record)
 
-    def _remember(self, key: SessionKey, now: int, record: Record | None) -> None:
-        before = self._known(key)
-        if _weight(record) < _weight(before):
-            record = before  # another thread ended it since the store was asked
+    def _remember(self, key: SessionKey, now: int, record: Record | None) -> Record | None:
+        known = self._recent.get(key) or self._older.get(key)
+        lately = known is not None and abs(now - known.asked) < self.max_age
+        if known is not None and lately and _weight(record) < _weight(known.record):
+            record = known.record  # another thread ended it since the store was asked
         if len(self._recent) >= _REMEMBERED:
             self._older, self._recent = self._recent, {}
         self._recent[key] = Known(now, record)
+        return record
 
 
 def _ends(found: Record, held: Held) -> bool:

@@ -194,6 +194,8 @@ class SealedEngine(Engine):
                 raise
             # A signed cookie, which was compressed, has more: it goes on to be read.
             self.tell("refused", held.handle, CookieTooLarge.__name__)
+            opened.cookie = None
+            session.settle(opened)
             return NOTHING
         if why:
             issue = yield from self._renew(held, user, session._outlives, now)
