@@ -102,7 +102,7 @@ def said(done: Any) -> str:
     return " ".join(done.stderr.split())
 
 
-SCRIPTS = ["test", "demo", "bench", "interleavings"]
+SCRIPTS = ["test", "demo", "bench", "interleavings", "fuzz"]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -228,7 +228,12 @@ def test_packages_are_pinned_with_hashes(machine):
 
 
 @pytest.mark.parametrize(
-    ("script", "program"), [("demo", "examples/demo/app.py"), ("bench", "benchmarks/run.py")]
+    ("script", "program"),
+    [
+        ("demo", "examples/demo/app.py"),
+        ("bench", "benchmarks/run.py"),
+        ("fuzz", "tests/fuzz/run.py"),
+    ],
 )
 def test_arguments_are_handed_on(machine, script, program):
     """With all that it needs, a script runs its program, with what it was given."""

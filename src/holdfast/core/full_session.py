@@ -149,7 +149,10 @@ class FullSession(FullMapping):
     def is_over_by(self, limit: Record | None) -> bool:
         """Return whether a limit of its user's ends the session; see `revocations.py`."""
         record = self._open().record
-        return record is not None and limit is not None and record.rotated <= limit.seen
+        if record is None or limit is None or limit.version == self._outlives:
+            return False
+        over: bool = record.rotated <= limit.seen
+        return over
 
     # Signing in
 

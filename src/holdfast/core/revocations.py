@@ -256,12 +256,13 @@ class Revocations:
     def _remember(self, key: SessionKey, now: int, record: Record | None) -> Record | None:
         known = self._recent.get(key) or self._older.get(key)
         lately = known is not None and abs(now - known.asked) < self.max_age
+        new = Known(now, record)
         if known is not None and lately and _weight(record) < _weight(known.record):
-            record = known.record  # another thread ended it since the store was asked
+            new = known  # another thread ended it since the store was asked
         if len(self._recent) >= _REMEMBERED:
             self._older, self._recent = self._recent, {}
-        self._recent[key] = Known(now, record)
-        return record
+        self._recent[key] = new
+        return new.record
 
 
 def _ends(found: Record, held: Held) -> bool:

@@ -11,12 +11,13 @@ from __future__ import annotations
 import struct
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
+
+import msgspec
 
 from holdfast.core.cookies import BROWSER_LIMIT
 from holdfast.core.envelope import Envelope, Letter
-from holdfast.core.record import Record, SessionKey
+from holdfast.core.record import SessionKey, handle_of
 from holdfast.core.sealing import Sealer
 from holdfast.core.session import FIXED
 from holdfast.core.unstorable import largest_keys
@@ -24,6 +25,7 @@ from holdfast.errors import CookieTooLarge
 
 ID_BYTES = 16
 _HEAD = struct.Struct(f">{ID_BYTES}sIIIIII")
+_LATEST = (1 << 32) - 1  # in the year 2106
 _BLOCK = 32
 _END = b"\x80"
 # Between base64url and base64, whose own characters are no good in the other.
@@ -39,16 +41,31 @@ def key_of(public_id: bytes) -> SessionKey:
     return SessionKey(public_id.ljust(32, b"\0"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held(Record):
-    """What a cookie holds of its session, in the manner of a record.
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """What a cookie holds of its session, named as in a record.
 
     ``rotated`` is when it was issued to its user, ``version`` its generation: one more each time
     that it was regenerated. ``everybody`` is that of everybody's sessions: one more each time that
     all were ended. See ``revocations.py``.
     """
 
+    key: SessionKey
+    version: int
+    created: int
+    seen: int
+    expires: int
+    rotated: int
     everybody: int = 0
+    user_id: str | None = None
+
+    # As of any record that is live and whose token is in use.
+    ended: ClassVar = 0
+    awaits_use: ClassVar = False
+
+    @property
+    def handle(self) -> str:
+        """The public name of the session."""
+        return handle_of(self.key)
 
 
 class Unsealed:
@@ -111,7 +128,7 @@ class SealedCodec:
             record.created,
             record.rotated,
             record.seen,
-            record.expires,
+            min(record.expires, _LATEST),
             record.version,
             record.everybody,
         )
@@ -148,8 +165,6 @@ class SealedCodec:
             return None
         record = Held(
             key=key_of(key),
-            secret=b"",
-            data=b"",
             version=generation,
             everybody=everybody,
             created=created,

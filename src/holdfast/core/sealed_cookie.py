@@ -21,8 +21,9 @@ Without revocations who kept a copy of a cookie has it until it expires.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from holdfast.core.change import Change, letter_after
 from holdfast.core.cookie_held import SET
@@ -31,7 +32,6 @@ from holdfast.core.envelope import Letter, Notes
 from holdfast.core.full_mapping import FullMapping
 from holdfast.core.migration import SignedCookie
 from holdfast.core.outcome import DELETE, NOTHING, Outcome, Steps
-from holdfast.core.record import Record
 from holdfast.core.revocations import Issue, Revocations
 from holdfast.core.sealed_codec import ID_BYTES, Held, SealedCodec, Unsealed, key_of
 from holdfast.core.sealed_opening import died, imported, judged
@@ -39,7 +39,7 @@ from holdfast.core.verdict import Opened, Verdict
 from holdfast.core.visit import Visit
 from holdfast.errors import CookieTooLarge, StoreUnavailable
 
-Shown = Unsealed | SignedCookie | Record
+Shown = Unsealed | SignedCookie | Held
 
 
 class New(NamedTuple):
@@ -103,9 +103,8 @@ class SealedEngine(Engine):
 
     def presented(self, visit: Visit, opened: Opened | None) -> Shown | None:
         """As :meth:`Engine.presented`."""
-        if opened is not None and opened.record is not None:
-            return opened.record
-        shown: Unsealed | SignedCookie | None = visit.presented
+        found = None if opened is None else opened.record
+        shown: Shown | None = visit.presented if found is None else found
         return shown
 
     def keep(
@@ -229,8 +228,6 @@ class SealedEngine(Engine):
         letter = Letter(change.notes(Notes(), now), self.envelope.text_of(contents))
         held = Held(
             key=key_of(self.random(ID_BYTES)),
-            secret=b"",
-            data=b"",
             version=issue.generation,
             created=now,
             seen=now,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from holdfast.core.envelope import Letter, Notes
 from holdfast.core.migration import SignedCookie
 from holdfast.core.opening import whole
-from holdfast.core.record import Record
 from holdfast.core.sealed_codec import Held, Unsealed, key_of
 from holdfast.core.verdict import Opened, Verdict, is_over
 from holdfast.errors import SessionTooLarge, UnstorableValue
@@ -86,8 +86,6 @@ def imported(engine: SealedEngine, cookie: SignedCookie, arrived: int) -> Unseal
         return None
     record = Held(
         key=key_of(cookie.token.id),
-        secret=b"",
-        data=b"",
         version=1,
         created=created,
         seen=arrived,
@@ -99,7 +97,7 @@ def imported(engine: SealedEngine, cookie: SignedCookie, arrived: int) -> Unseal
     return Unsealed(record, Letter(Notes(imported.permanent), text))
 
 
-def died(engine: SealedEngine, record: Record, ended: int, arrived: int) -> Verdict:
+def died(engine: SealedEngine, record: Held, ended: int, arrived: int) -> Verdict:
     """Return what a cookie is whose session was ended at a time."""
     late = arrived <= ended + engine.terms.in_flight
     verdict = Verdict.LATE if late else Verdict.UNKNOWN

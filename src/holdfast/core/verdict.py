@@ -14,6 +14,7 @@ from holdfast.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from holdfast.core.migration import SignedCookie
+    from holdfast.core.sealed_codec import Held
 
 
 class Verdict(enum.Enum):
@@ -53,7 +54,7 @@ class Opened:
 
     verdict: Verdict
     token: Token | None = None
-    record: Record | None = field(default=None, repr=False)
+    record: Any = field(default=None, repr=False)  # a Record, or a Held of `sealed_codec.py`
     letter: Letter = field(default=EMPTY, repr=False)
     contents: dict[str, Any] = field(default_factory=dict, repr=False)
     user: str | None = None
@@ -86,7 +87,7 @@ def by_previous(token: Token, record: Record, arrived: int) -> bool:
     return record.previous != b"" and in_force and token.opens(record.previous)
 
 
-def is_over(record: Record, arrived: int, terms: Terms) -> bool:
+def is_over(record: Record | Held, arrived: int, terms: Terms) -> bool:
     """Return whether a record has expired, or has lasted as long as any may."""
     too_long = not record.ended and terms.is_over(record.created, arrived)
     return record.expires <= arrived or too_long
