@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from holdfast.core.envelope import Unopenable
 from holdfast.core.keys import ID_BYTES, KeyRing, hkdf, with_lengths
 from holdfast.core.record import SessionKey
 from holdfast.core.sealing import NONCE_BYTES, TAG_BYTES, VERSION, Cipher
@@ -34,10 +35,6 @@ _WRAP_INFO = with_lengths(b"wrap") + _KEY_LENGTH
 # Boxes are remembered twice over at the most, with data up to a size.
 _REMEMBERED = 512
 _REMEMBERED_BYTES = 2048
-
-
-class Unopenable(ValueError):
-    """Data is sealed for another token, or under a secret key that is not in force."""
 
 
 class Box:
@@ -129,9 +126,9 @@ class AtRest:
         """Return data for a record, and what it is in.
 
         ``tokens`` are those whose secrets are known, ``digests`` are of all secrets in force, and
-        ``box`` is what it was in before, if its key stays. As long as a token is in force for which
-        nobody has wrapped a key, since it was stored before sessions were sealed, it stays as it
-        is.
+        ``box`` is what it was in before, if its key stays. What was in clear stays so as long as a
+        token is in force for which nobody can wrap a key, since its secret is not known; what was
+        sealed stays sealed, and such a token does not open it.
         """
         in_force = [digest[:_DIGEST_BYTES] for digest in digests]
         if box is None or box.is_older or box.in_force != in_force:
@@ -159,9 +156,10 @@ class AtRest:
             if mine in in_force and wraps.get(mine, b"")[:ID_BYTES] != current:
                 wraps[mine] = self._wrap(own, token, key)
                 known.append(token)
-        if any(digest not in wraps for digest in in_force):
+        if box is None and any(digest not in wraps for digest in in_force):
             return None
-        new = Box(own, cipher, {digest: wraps[digest] for digest in in_force}, current)
+        kept = {digest: wraps[digest] for digest in in_force if digest in wraps}
+        new = Box(own, cipher, kept, current)
         for token in known:
             self._remember(token.digest + key + new.head, new)
         return new

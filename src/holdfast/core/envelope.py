@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from holdfast.core.at_rest import Box
 
 
+class Unopenable(ValueError):
+    """Data is sealed for another token, or under a secret key that is not in force."""
+
+
 class Notes(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the library itself keeps in a session.
 

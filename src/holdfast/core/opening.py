@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from holdfast.core.at_rest import Unopenable
-from holdfast.core.envelope import Letter
+from holdfast.core.envelope import Letter, Unopenable
 from holdfast.core.record import Record
 from holdfast.core.token import Token
 from holdfast.core.verdict import Opened, Verdict, is_over, judge
