@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any
 import contention
 import growth
 import imports
+import kinds_requests
+import kinds_traffic
 import plot
+import plot_kinds
 import plot_stored
 import policy_requests
 import purging
 import report
+import report_kinds
 import report_stored
 import servers
 import stored_requests
@@ -39,6 +43,8 @@ class Scale:
     imports: float
     stored: float
     policies: float
+    kinds: float
+    kept: int  # sessions
     crews: tuple[tuple[int, int], ...]  # processes, and threads of each
     at_work: float
     sizes: tuple[int, ...]
@@ -54,6 +60,8 @@ QUICK = Scale(
     imports=2,
     stored=5,
     policies=3,
+    kinds=3,
+    kept=100,
     crews=((1, 1), (2, 2)),
     at_work=0.3,
     sizes=(500, 2_000),
@@ -68,6 +76,8 @@ FULL = Scale(
     imports=8,
     stored=60,
     policies=40,
+    kinds=60,
+    kept=1_000,
     crews=((1, 1), (1, 2), (1, 4), (1, 8), (1, 16), (2, 1), (2, 4), (4, 1), (4, 4)),
     at_work=4,
     sizes=(1_000, 10_000, 100_000, 1_000_000),
@@ -138,6 +148,33 @@ def policies(console: Console, scale: Scale, _: dict[str, str]) -> Figures:
     return Figures({"policies": [asdict(cost) for cost in costs]}, {})
 
 
+def sealed(console: Console, scale: Scale, platform: dict[str, str]) -> Figures:
+    """Measure all kinds of sessions beside each other: requests, round trips and bytes."""
+    with servers.stores() as urls, servers.stores() as ended:
+        # Of the others there is one each, and what was ended takes a store of its own.
+        chosen = {name: url for name, url in urls.items() if name in {"memory", "sqlite", "redis"}}
+        contests = kinds_requests.prepare(chosen, ended)
+        with progress(console) as begin:
+            take_rounds(contests, scale.kinds, begin("kinds of sessions", scale.kinds))
+            traffic = kinds_traffic.measure(scale.kept)
+            taken = imports.measure(scale.imports, begin("import", scale.imports))
+    costs = [kinds_requests.evaluate(contest) for contest in contests]
+    extras = [extra for contest in contests for extra in kinds_requests.extras(contest)]
+    rounds = _rounds(contests)
+    report_kinds.print_costs(console, costs, rounds)
+    report_kinds.print_less(console, costs)
+    report_kinds.print_extras(console, extras)
+    report_kinds.print_traffic(console, traffic)
+    report_kinds.print_first(console, taken)
+    data = {
+        "kinds": [asdict(cost) for cost in costs],
+        "extras": [asdict(extra) for extra in extras],
+        "traffic": [asdict(row) for row in traffic],
+        "import": asdict(taken),
+    }
+    return Figures(data, {"kinds.svg": plot_kinds.draw(costs, traffic, platform)})
+
+
 def threads(console: Console, scale: Scale, _: dict[str, str]) -> Figures:
     """Measure operations a second, from several threads and processes."""
     with servers.stores() as urls, progress(console) as begin:
@@ -177,6 +214,7 @@ PARTS: dict[str, Part] = {
     "cookies": cookies,
     "stored": stored,
     "policies": policies,
+    "sealed": sealed,
     "threads": threads,
     "growth": growing,
     "purging": purge,

@@ -1,7 +1,7 @@
 """Run the benchmarks: what sessions cost with Holdfast, Flask's own interface and Flask-Session.
 
-Whole requests with signed cookies and on stores; with --full also threads and processes, growing
-stores, and purging. The figures that matter are the ratios: all ways are taken in turn on the same
+Whole requests with signed cookies and on stores; with --full also all kinds of sessions beside each
+other, threads and processes, growing stores, and purging. The figures that matter are the ratios: all ways are taken in turn on the same
 machine, so they hold where the times themselves do not. Redis is started if it is installed; under
 script/with-servers, PostgreSQL and MariaDB are measured too.
 """
@@ -49,9 +49,9 @@ def main() -> int:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
     parser.add_argument(
-        "--quick", action="store_true", help="every part in short: some 30 seconds in all"
+        "--quick", action="store_true", help="every part in short: some 45 seconds in all"
     )
-    parser.add_argument("--full", action="store_true", help="every part: some 10 minutes")
+    parser.add_argument("--full", action="store_true", help="every part: some 12 minutes")
     parser.add_argument(
         "--only",
         metavar="PART,...",

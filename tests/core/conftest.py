@@ -4,4 +4,4 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("signed_cookies", "stored_sessions", "values")
+pytest.register_assert_rewrite("sealed_cookies", "signed_cookies", "stored_sessions", "values")

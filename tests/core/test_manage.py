@@ -20,7 +20,7 @@ from stored_sessions import (
     write,
 )
 
-from holdfast import StoreUnavailable, manage
+from holdfast import NotSignedIn, StoreUnavailable, manage
 from holdfast.core.client import Client
 from holdfast.core.events import Event
 from holdfast.core.store import Page, Purged
@@ -217,6 +217,28 @@ def test_all_but_one_that_is_anothers():
     first, bobs = signed_in(server, "ada", "bob")
     assert do(server, manage.end_user, "ada", but=token_of(bobs).handle) == 1
     assert whose(server, first, bobs) == [None, "bob"]
+
+
+def test_the_session_that_asks_ends_the_others():
+    """ASVS 7.4.3: a user ends all sessions but the one that asks, whose token stays."""
+    server = Server(TERMS)
+    first, second, bobs = signed_in(server, "ada", "ada", "bob")
+    session = server.request(second)
+    assert do(server, manage.end_others, session) == 1
+    assert server.commit(session) == NOTHING
+    assert whose(server, first, second, bobs) == [None, "ada", "bob"]
+    session = server.request()
+    with pytest.raises(NotSignedIn):
+        do(server, manage.end_others, session)
+
+
+def test_nobody_can_tell_whose_the_others_are():
+    """Where pages go on without the store, ending the others fails as what it is, an outage."""
+    server = Server(TERMS, go_on_without_store=True)
+    (cookie,) = signed_in(server, "ada")
+    server.store.down = True
+    with pytest.raises(StoreUnavailable):
+        do(server, manage.end_others, server.request(cookie))
 
 
 def test_a_user_logs_out_while_all_others_end():

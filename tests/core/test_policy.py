@@ -93,7 +93,17 @@ def test_choices_take_a_member_of_their_enum(name, choices, wrong):
 
 
 @pytest.mark.parametrize(
-    "name", ["idle", "absolute", "touch_every", "renew_every", "grace", "in_flight"]
+    "name",
+    [
+        "idle",
+        "absolute",
+        "touch_every",
+        "renew_every",
+        "grace",
+        "in_flight",
+        "revocation_max_age",
+        "revocation_stale_if_error",
+    ],
 )
 @pytest.mark.parametrize("wrong", [60, 60.0, "60", -SECOND, 0 * SECOND, 0.999 * SECOND])
 def test_durations_are_timedeltas_of_at_least_a_second(name, wrong):
@@ -105,6 +115,15 @@ def test_durations_are_timedeltas_of_at_least_a_second(name, wrong):
 def test_a_flight_is_always_stated():
     """How long a request may take has no "not stated"."""
     assert refused(in_flight=None).endswith("not None")
+
+
+def test_how_old_an_answer_may_be_is_always_stated():
+    """What is known of ended sessions serves for two seconds, in an outage by default no longer."""
+    assert refused(revocation_max_age=None).endswith("not None")
+    assert Policy().revocation_max_age == 2 * SECOND
+    assert Policy().revocation_stale_if_error is None
+    stated = Policy(revocation_max_age=SECOND, revocation_stale_if_error=HOUR).stated
+    assert stated == ("revocation_max_age", "revocation_stale_if_error")
 
 
 @pytest.mark.parametrize("wrong", [None, "__Host-session", {"name": "sid"}])

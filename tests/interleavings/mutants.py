@@ -192,7 +192,12 @@ def _saves(save: Callable[..., Any]) -> Callable[[], contextlib.AbstractContextM
 
 
 def _says(name: str, value: Any) -> Callable[[], contextlib.AbstractContextManager[Any]]:
-    return lambda: patch.object(Change, name, property(lambda _self: value))
+    return lambda: patch.object(Change, name, says(value))
+
+
+def says(value: Any) -> property:
+    """Return an attribute that says the same always, whatever it is told."""
+    return property(lambda _self: value, lambda _self, _value: None)
 
 
 @contextlib.contextmanager

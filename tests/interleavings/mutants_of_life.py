@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 from model_store import Contents, chosen, half_of, perform
-from mutants import Mutant, save_is_an_upsert, touch_revives
+from mutants import Mutant, save_is_an_upsert, says, touch_revives
 from program import ABSOLUTE
 from promises import Promise
 from run import Campaign
@@ -81,7 +81,7 @@ def _patched(*parts: tuple[Any, str, Any]) -> Patched:
 
 
 def _says(name: str, *, value: Any) -> Patched:
-    return _patched((Change, name, property(lambda _self: value)))
+    return _patched((Change, name, says(value)))
 
 
 def _joined_over(

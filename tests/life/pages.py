@@ -78,12 +78,15 @@ def page() -> Any:
 
 
 class Pages:
-    """A Flask application on a store."""
+    """A Flask application on a store, in which sessions are sealed or not."""
 
-    def __init__(self, store: Store, pace: int, listener: Callable[[Event], object]) -> None:
+    def __init__(
+        self, store: Store, pace: int, listener: Callable[[Event], object], *, seal: bool = False
+    ) -> None:
         self.app = flask.Flask(__name__)
         self.app.testing = True  # what a view raises is raised here
-        Holdfast(self.app, store=store, policy=policy(pace), listeners=[listener])
+        self.app.secret_key = "a secret key of all processes: 77c2"
+        Holdfast(self.app, store=store, policy=policy(pace), seal=seal, listeners=[listener])
         self.app.post("/")(page)
 
     def send(self, cookie: str | None, steps: tuple[Step, ...]) -> tuple[Any, str | None]:

@@ -22,10 +22,12 @@ STORES = {
 }
 
 
-@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("store", [*STORES, "sealed sqlite"])
 def test_users_find_their_sessions_as_they_are_to_be(store, tmp_path):
     """Nobody sees another's data; who should be in is in, who should be out is out."""
-    report = Crowd(STORES[store](tmp_path), users=100, seconds=SECONDS, pace=1).run()
+    *sealed, kind = store.split()
+    url = STORES[kind](tmp_path)
+    report = Crowd(url, users=100, seconds=SECONDS, pace=1, seal=bool(sealed)).run()
     assert report.tally.violations == [], report
     happened = [
         "found in",

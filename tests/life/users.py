@@ -38,7 +38,8 @@ class Crowd:
     """Users of a store, in several processes of several threads.
 
     ``pace`` is what the policy's times are multiples of, in seconds. ``altered`` is called with the
-    store and returns one that is broken, to see that it is noticed.
+    store and returns one that is broken, to see that it is noticed. ``seal`` says whether sessions
+    are sealed in the store.
     """
 
     url: str
@@ -47,6 +48,7 @@ class Crowd:
     processes: int = 2
     pace: int = 3
     altered: Callable[[Any], Any] | None = None
+    seal: bool = False
 
     def run(self) -> Report:
         """Have all of them use the application; return what came of it."""
@@ -77,7 +79,7 @@ class Crowd:
         """Be every so many-th user until the time is over; return what they know in the end."""
         store, close = self.open()
         tally = Tally()
-        pages = Pages(store, self.pace, tally.hear)
+        pages = Pages(store, self.pace, tally.hear, seal=self.seal)
         mine = range(number, self.users, self.processes)
         people = [Visitor(f"user{each}", pages, self.pace, tally, each) for each in mine]
         until = time.monotonic() + self.seconds
@@ -186,11 +188,13 @@ def main() -> int:
     parser.add_argument("--users", type=int, default=1000, help="how many (1000)")
     parser.add_argument("--seconds", type=float, default=60, help="for how long (60)")
     parser.add_argument("--processes", type=int, default=2, help="how many (2)")
+    parser.add_argument("--seal", action="store_true", help="seal what is stored")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         url = given.store or f"sqlite:///{folder}/sessions.db"
         pace = 1 if given.seconds < 30 else 3
-        report = Crowd(url, given.users, given.seconds, given.processes, pace).run()
+        crowd = Crowd(url, given.users, given.seconds, given.processes, pace, seal=given.seal)
+        report = crowd.run()
     print(report)
     return 1 if report.tally.violations else 0
 

@@ -12,6 +12,7 @@ from model import FRESH, USER, Answer, Life, Model, Standing, Visit
 
 from holdfast import Policy, manage
 from holdfast.core import token as tokens, visit as visits
+from holdfast.core.at_rest import AtRest
 from holdfast.core.cookie_held import DROP, KEEP, SET
 from holdfast.core.envelope import Envelope
 from holdfast.core.events import Event
@@ -57,9 +58,12 @@ class Step:
 
 
 class World:
-    """A store, an engine of a policy, a clock that somebody sets, and the model of it all."""
+    """A store, an engine of a policy, a clock that somebody sets, and the model of it all.
 
-    def __init__(self, policy: Policy) -> None:
+    ``sealed`` says whether what is stored is sealed; it may be so from some time on.
+    """
+
+    def __init__(self, policy: Policy, *, sealed: bool = False) -> None:
         self.clock = FakeClock()
         self.events: list[Event] = []
         self.store = MemoryStore(purge_every=None)
@@ -75,6 +79,15 @@ class World:
             listeners=(self.events.append,),
         )
         self.perform: Any = functools.partial(run, self.store)
+        self.secrets: list[bytes] = []
+        self.always_sealed = sealed
+        if sealed:
+            self.change_secret()
+
+    def change_secret(self) -> None:
+        """Seal what is stored under another secret from now on; the ones before open it too."""
+        self.secrets.insert(0, f"the secret {len(self.secrets)} of this test".encode())
+        self.engine.at_rest = AtRest(self.secrets, b"life", self.engine.random)
 
     def look(self, token: str | None) -> Opened:
         """Return what a token opens, without any use of it."""
@@ -283,6 +296,8 @@ class World:
         live = {record.key: record for record in self.store._records.values() if not record.ended}
         assert live.keys() == {key(life.token) for life in self.model.lives if life.alive}
         assert {record.key for record in self.store.page().records} == live.keys()
+        if self.always_sealed:
+            assert {record.data[:1] for record in live.values()} <= {b"\1"}
         by_user: dict[str, set[bytes]] = {}
         for life in self.model.lives:
             if not life.alive:

@@ -58,11 +58,12 @@ STEPS: dict[str, Callable[..., Any]] = {
 class Application:
     """A Flask application on Holdfast, and what its sessions' events were."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, seal: bool = False) -> None:
         self._noted = threading.local()
         self.flask = flask.Flask(__name__)
         self.flask.testing = True  # what a view raises is raised here
-        Holdfast(self.flask, store=store, listeners=[self.note])
+        self.flask.secret_key = "a secret key of all processes: 3d07"
+        Holdfast(self.flask, store=store, seal=seal, listeners=[self.note])
         self.flask.post("/")(do)
 
     def note(self, event: Event) -> None:

@@ -31,6 +31,7 @@ URLS = {
 }
 CREWS = [f"{kind} on {store}" for store in URLS for kind in KINDS]
 CREWS.remove("processes on memory")
+CREWS += ["processes on sealed sqlite", "threads on sealed redis"]
 
 
 @pytest.fixture(scope="session")
@@ -57,13 +58,14 @@ def workers_of():
 
 @pytest.fixture(params=CREWS)
 def crew(request, workers_of, folder, record_property):
-    kind, _, store = request.param.split()
-    crew = Crew(Place(URLS[store](folder)), workers_of(kind), ROUNDS)
+    kind, _, where = request.param.split(maxsplit=2)
+    *sealed, store = where.split()
+    crew = Crew(Place(URLS[store](folder), seal=bool(sealed)), workers_of(kind), ROUNDS)
     began = time.monotonic()
     yield crew
     seconds = time.monotonic() - began
     crew.end()
-    record_property("races", (store, kind, crew.done, seconds, dict(crew.events)))
+    record_property("races", (where, kind, crew.done, seconds, dict(crew.events)))
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -81,10 +83,10 @@ def pytest_terminal_summary(terminalreporter):
         return
     line = terminalreporter.write_line
     terminalreporter.section("races")
-    line(f"{'rounds':42}" + "".join(f"{store:>11.10}" for store, _ in seconds))
-    line(" " * 42 + "".join(f"{kind:>11}" for _, kind in seconds))
+    line(f"{'rounds':42}" + "".join(f"{store:>14}" for store, _ in seconds))
+    line(" " * 42 + "".join(f"{kind:>14}" for _, kind in seconds))
     for race, done in rounds.items():
-        line(f"{race:42}" + "".join(f"{done.get(crew, '-'):>11}" for crew in seconds))
+        line(f"{race:42}" + "".join(f"{done.get(crew, '-'):>14}" for crew in seconds))
     for event in ("merged", "dropped", "conflict"):
-        line(f"{event:42}" + "".join(f"{overlaps[crew][event]:>11}" for crew in seconds))
-    line(f"{'seconds':42}" + "".join(f"{took:>11.1f}" for took in seconds.values()))
+        line(f"{event:42}" + "".join(f"{overlaps[crew][event]:>14}" for crew in seconds))
+    line(f"{'seconds':42}" + "".join(f"{took:>14.1f}" for took in seconds.values()))

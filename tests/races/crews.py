@@ -36,7 +36,7 @@ def application_at(place: Place) -> Application:
     with _opening:
         if place not in _opened:
             store, close = place.open()
-            _opened[place] = Application(store), close
+            _opened[place] = Application(store, seal=place.seal), close
         return _opened[place][0]
 
 

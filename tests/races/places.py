@@ -31,10 +31,14 @@ ALTERED: dict[str, Callable[[Store], Store]] = {"seen long ago": SeenLongAgo, **
 
 @dataclass(frozen=True)
 class Place:
-    """Where sessions are kept, and the name of what stands before the store, if anything does."""
+    """Where sessions are kept, and the name of what stands before the store, if anything does.
+
+    ``seal`` says whether they are sealed there.
+    """
 
     url: str
     altered: str = ""
+    seal: bool = False
 
     def open(self) -> tuple[Store, Callable[[], None]]:
         """Return a store of this place, and what closes it."""

@@ -14,7 +14,6 @@ from every_store import (  # noqa: F401  # pytest finds fixtures here
     events,
     local_store,
     now,
-    store,
     stores,
     watched,
 )
@@ -24,4 +23,5 @@ from everywhere import (  # noqa: F401  # as above
     local_place,
     place,
     sealed_place,
+    store,
 )

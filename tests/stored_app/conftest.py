@@ -10,4 +10,5 @@ from every_store import (  # noqa: F401  # pytest finds fixtures here
     store,
     stores,
     watched,
+    watched_both,
 )

@@ -13,12 +13,13 @@ import holdfast.flask.commands
 import holdfast.flask.configuration
 import holdfast.flask.devices
 import holdfast.flask.full
-from holdfast.flask import Holdfast
+from holdfast.flask import Holdfast, StoredSessionInterface
 from holdfast.stores.memory import MemoryStore
 from holdfast.stores.sqlite import SQLiteStore
 
 pytest.register_assert_rewrite("visits")
 
+import visits  # noqa: E402  # after the line above
 from visits import Browser, Watched, make_app  # noqa: E402  # after the line above
 
 SERVERS = {
@@ -28,6 +29,7 @@ SERVERS = {
     "mariadb": "HOLDFAST_TEST_MARIADB",
 }
 STORES = ("memory", "sqlite", *SERVERS)
+SEALED = ("sealed memory", "sealed sqlite", "sealed redis")
 
 
 @pytest.fixture(scope="session")
@@ -68,16 +70,37 @@ def _open(kind, name, tmp_path_factory):
     return store
 
 
-@pytest.fixture(params=STORES)
-def store(request, stores):
-    """Return each store in turn."""
-    return stores(request.param)
+def _seal_all(monkeypatch):
+    """Have every application of a test seal what it stores, with a secret key unless it has one.
+
+    Tests make applications in ways of their own, so it is done where all of them meet.
+    """
+    begin = StoredSessionInterface.__init__
+
+    def begin_sealed(interface, store, policy=None, **how):
+        begin(interface, store, policy, **how | {"seal": True})
+
+    monkeypatch.setattr(StoredSessionInterface, "__init__", begin_sealed)
+    monkeypatch.setitem(visits.DEFAULTS, "SECRET_KEY", visits.SECRET)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def local_store(request, stores):
-    """Return each store that needs no server."""
-    return stores(request.param)
+def _asked_for(request, stores, monkeypatch):
+    *how, kind = request.param.split()
+    if how:
+        _seal_all(monkeypatch)
+    return stores(kind)
+
+
+@pytest.fixture(params=[*STORES, *SEALED])
+def store(request, stores, monkeypatch):
+    """Return each store in turn, and some of them once more to be sealed."""
+    return _asked_for(request, stores, monkeypatch)
+
+
+@pytest.fixture(params=["memory", "sqlite", "sealed memory"])
+def local_store(request, stores, monkeypatch):
+    """Return each store that needs no server, and one of them once more to be sealed."""
+    return _asked_for(request, stores, monkeypatch)
 
 
 @pytest.fixture
@@ -89,6 +112,14 @@ def ada():
 @pytest.fixture
 def watched():
     """Return a store in memory of its own that tells what is asked of it."""
+    return Watched(MemoryStore(purge_every=None))
+
+
+@pytest.fixture(params=["plain", "sealed"])
+def watched_both(request, monkeypatch):
+    """Return such a store, in one turn to be sealed: for modules whose ``watched`` it is."""
+    if request.param == "sealed":
+        _seal_all(monkeypatch)
     return Watched(MemoryStore(purge_every=None))
 
 
@@ -112,9 +143,8 @@ def browser(app):
     return Browser(app)
 
 
-@pytest.fixture
-def now(monkeypatch):
-    """Stop the clock for sessions; assign to ``now.time`` to set it, in seconds since the epoch."""
+def stop_clock(monkeypatch):
+    """Stop the clock for sessions; return what has its ``time``, in seconds since the epoch."""
     # A little late, so that what is signed meanwhile is not from the future.
     hands = SimpleNamespace(time=int(time.time()) + 2)
     clock = SimpleNamespace(time=lambda: hands.time)
@@ -127,3 +157,9 @@ def now(monkeypatch):
     for module in modules:
         monkeypatch.setattr(module, "time", clock)
     return hands
+
+
+@pytest.fixture
+def now(monkeypatch):
+    """Stop the clock for sessions; assign to ``now.time`` to set it, in seconds since the epoch."""
+    return stop_clock(monkeypatch)

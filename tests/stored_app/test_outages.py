@@ -28,6 +28,12 @@ from holdfast.stores.memory import MemoryStore
 
 
 @pytest.fixture
+def watched(watched_both):
+    """Return a store in memory, in one turn to be sealed."""
+    return watched_both
+
+
+@pytest.fixture
 def known(browser, watched):
     """Return a browser with a session whose store is away."""
     browser.put(a=1)

@@ -27,6 +27,12 @@ HOUR = timedelta(hours=1)
 DAY = 86400
 
 
+@pytest.fixture
+def watched(watched_both):
+    """Return a store in memory, in one turn to be sealed."""
+    return watched_both
+
+
 def remember(browser, user_id, **how):
     """Log in with these attributes of the session set; return the response."""
 

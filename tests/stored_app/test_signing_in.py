@@ -29,6 +29,12 @@ from holdfast.stores.memory import MemoryStore
 FIVE_MINUTES = timedelta(minutes=5)
 
 
+@pytest.fixture
+def watched(watched_both):
+    """Return a store in memory, in one turn to be sealed."""
+    return watched_both
+
+
 def at(now):
     return datetime.fromtimestamp(now.time, UTC)
 

@@ -17,6 +17,12 @@ from holdfast.flask import Holdfast, session
 NAMES = set(typing.get_args(EventName))
 
 
+@pytest.fixture
+def watched(watched_both):
+    """Return a store in memory, in one turn to be sealed."""
+    return watched_both
+
+
 def names(events):
     return [event.name for event in events]
 

@@ -51,6 +51,12 @@ def migrating(store, listeners=(), until=None, **config):
 
 
 @pytest.fixture
+def watched(watched_both):
+    """Return a store in memory, in one turn to be sealed."""
+    return watched_both
+
+
+@pytest.fixture
 def app(watched, events):
     return migrating(watched, [events.append])
 

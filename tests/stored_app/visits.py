@@ -22,6 +22,7 @@ SECRET = "a secret key that only tests know: 8e1c"
 OTHER_SECRET = "another secret key for the tests: 55f0"
 OPERATIONS = ("load", "create", "save", "touch", "retire")
 POWERS = ("by_user", "cap", "page")
+DEFAULTS = {"PROPAGATE_EXCEPTIONS": False, "TRAP_HTTP_EXCEPTIONS": False}
 AWAY = StoreUnavailable("it was switched off by a test", retry_after=7)
 
 
@@ -93,7 +94,7 @@ def make_app(name="stored", **config):
     Errors in it become responses.
     """
     app = flask.Flask(name, static_folder=Path(__file__).parent, static_url_path="/static")
-    app.config.update({"PROPAGATE_EXCEPTIONS": False, "TRAP_HTTP_EXCEPTIONS": False} | config)
+    app.config.update(DEFAULTS | config)
     app.logger.disabled = True
 
     @app.route("/", methods=["GET", "POST"])

@@ -18,7 +18,7 @@ from holdfast.core.cap import cap
 from holdfast.core.envelope import Letter, Notes
 from holdfast.core.opening import judged
 from holdfast.core.ops import Create, Load, Operation, Retire
-from holdfast.core.record import Record, SessionKey
+from holdfast.core.record import Record, SessionKey, bare
 from holdfast.core.token import Token, derive
 from holdfast.core.verdict import Opened, Verdict, judge
 from holdfast.errors import SessionTooLarge, UnstorableValue
@@ -140,14 +140,4 @@ def retire_cookie(
 
 
 def _tombstone(key: SessionKey, now: int, expires: int) -> Record:
-    return Record(
-        key=key,
-        secret=b"",
-        data=b"",
-        version=1,
-        created=now,
-        seen=now,
-        expires=expires,
-        rotated=now,
-        ended=now,
-    )
+    return bare(key, now, expires, seen=now, ended=now)

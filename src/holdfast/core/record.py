@@ -65,3 +65,18 @@ class Record:
 def handle_of(key: SessionKey) -> str:
     """Return the public name of the session that is stored under ``key``."""
     return key[:8].hex()
+
+
+def bare(key: SessionKey, now: int, expires: int, *, seen: int, ended: int = 0) -> Record:
+    """Return a record of no session's contents: a tombstone, or a limit (``revocations.py``)."""
+    return Record(
+        key=key,
+        secret=b"",
+        data=b"",
+        version=1,
+        created=now,
+        seen=seen,
+        expires=expires,
+        rotated=now,
+        ended=ended,
+    )

@@ -26,7 +26,7 @@ from typing import NamedTuple
 from holdfast.core.keys import with_lengths
 from holdfast.core.ops import Create, Load, Retire, Save
 from holdfast.core.outcome import ATTEMPTS, Steps
-from holdfast.core.record import Record, SessionKey, handle_of
+from holdfast.core.record import Record, SessionKey, bare, handle_of
 from holdfast.core.sealed_codec import Held
 from holdfast.errors import SessionConflict, StoreUnavailable
 
@@ -169,7 +169,7 @@ class Revocations:
     def end(self, held: Held, now: int) -> Steps[bool]:
         """End a session, with all cookies of it; return whether nobody had before."""
         until = max(held.expires, now + self.kept_for)
-        tombstone = _record(held.key, now, now, until, ended=now)
+        tombstone = bare(held.key, now, until, seen=now, ended=now)
         # A limit may be there in its place, or come between the two.
         done = False
         for _ in range(2):
@@ -203,7 +203,7 @@ class Revocations:
     ) -> Steps[Record | None]:
         """Set a limit in the place of another one; return it if nobody did meanwhile."""
         if before is None:
-            limit = _record(key, seen, now, until)
+            limit = bare(key, now, until, seen=seen)
             done = yield Create(limit)
         else:
             limit = replace(
@@ -287,20 +287,6 @@ def _after(limit: Record | None, now: int) -> int:
 def _weight(found: Record | None) -> tuple[bool, int]:
     """Return what is the greater the more is ended by it; of a tombstone no time counts."""
     return (False, 0) if found is None else (found.ended != 0, 0 if found.ended else found.seen)
-
-
-def _record(key: SessionKey, seen: int, now: int, until: int, *, ended: int = 0) -> Record:
-    return Record(
-        key=key,
-        secret=b"",
-        data=b"",
-        version=1,
-        created=now,
-        seen=seen,
-        expires=until,
-        rotated=now,
-        ended=ended,
-    )
 
 
 def _limits_of(user: str | None) -> Iterable[SessionKey]:
