@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from holdfast.core.events import Event, Listener
+from holdfast.core.verdict import Verdict
 from holdfast.errors import ConfigurationError
 
 _log = logging.getLogger("holdfast.sessions")
@@ -28,7 +29,7 @@ _LEVELS = {
 def log_event(event: Event) -> None:
     """Write an event to the log: its name, the session's handle, and why; nothing else of it."""
     level = _LEVELS[event.name]
-    if event.why.startswith("unreadable"):
+    if event.why.startswith(("unreadable", Verdict.FOREIGN.value)):
         level = logging.WARNING  # somebody is logged out whom nobody meant to
     if _log.isEnabledFor(level):
         why = f" ({event.why})" if event.why else ""

@@ -216,6 +216,7 @@ def wants_nothing(session: FullMapping, terms: Terms, now: int) -> bool:
         (permanent is None or permanent == notes.permanent)
         and (lifetime is None or (lifetime or None) == notes.lifetime)
         and not record.awaits_use
+        and not record.awaits_renewal
         and (passive or not terms.is_touch_due(record.seen, notes.lifetime, now))
         and not terms.is_renewal_due(record.rotated, now)
     )

@@ -99,10 +99,16 @@ class Engine:
         :exc:`holdfast.SessionConflict` and whatever else a store raises, after which the session
         is not tried again.
         """
-        visit, opened = session._visit, session._opened
         outcome = self.nothing_new(session, now)
-        if outcome is not None or visit is None:
-            return outcome or NOTHING
+        if outcome is None:
+            outcome = yield from self.commit_changes(session, now)
+        return outcome
+
+    def commit_changes(self, session: FullMapping, now: int) -> Steps[Outcome]:
+        """Keep it, as :meth:`commit`, where there is something to keep."""
+        visit, opened = session._visit, session._opened
+        if visit is None:
+            return NOTHING
         try:
             return (yield from self.keep(session, visit, opened, now))
         except (UnstorableValue, SessionTooLarge, CookieTooLarge):

@@ -76,12 +76,12 @@ _LONGEST = 4096
 _BYTES = b'" b"'  # marshal writes other buffers as bytes, too
 
 
-def _frozen(mapping: dict[str, Any]) -> bytes | None:
-    """Return a mapping's values alone, as marshal writes them; None if it can't."""
+def _frozen(mapping: dict[str, Any]) -> bytes:
+    """Return a mapping's values alone, as marshal writes them; empty if it can't."""
     try:
         return marshal.dumps(mapping, 2)
     except ValueError:
-        return None
+        return b""
 
 
 class Envelope:
@@ -102,8 +102,8 @@ class Envelope:
         self.decode = decode
         self.max_bytes = max_bytes
         # What was found to be the same, as marshal writes it: equal bytes mean equal values of
-        # equal types, at half the cost of encoding anew.
-        self._frozen: dict[bytes, bytes | None] = {}
+        # equal types, at half the cost of encoding anew. None: it was found once; empty: it can't.
+        self._same: dict[bytes, bytes | None] = {}
 
     def text_of(self, mapping: dict[str, Any]) -> bytes:
         """Return a mapping as bytes.
@@ -146,8 +146,8 @@ class Envelope:
 
         None stands for a mapping that could not be stored when it was asked.
         """
-        frozen = None if text is None else self._frozen.get(text)
-        if frozen is not None and _frozen(mapping) == frozen:
+        frozen = None if text is None else self._same.get(text)
+        if frozen and _frozen(mapping) == frozen:
             return True
         try:
             data = self.encode(mapping)
@@ -163,12 +163,13 @@ class Envelope:
 
     def _remember(self, text: bytes, mapping: dict[str, Any]) -> None:
         # From the second time on: most that comes twice comes often.
-        if text in self._frozen:
-            self._frozen[text] = _frozen(mapping)
+        if text in self._same:
+            if self._same[text] is None:
+                self._same[text] = _frozen(mapping)
         elif len(text) <= _LONGEST and _BYTES not in text:
-            if len(self._frozen) >= _REMEMBERED:
-                self._frozen = {}
-            self._frozen[text] = None
+            if len(self._same) >= _REMEMBERED:
+                self._same = {}
+            self._same[text] = None
 
     def snapshot(self, mapping: dict[str, Any]) -> bytes | None:
         """Return a mapping as :meth:`same` takes it; None for one that can't be stored."""

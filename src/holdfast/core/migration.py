@@ -102,6 +102,10 @@ def bring_over(
     token, record, created = cookie.token, opened.record, False
     if record is None:
         record = engine.record(token, now, opened.letter, opened.user, visit.client)
+        if engine.at_rest is not None:
+            # The token is made of the signed cookie alone, which takes only the secret key to
+            # guess: the next request gets another one.
+            record = replace(record, rotated=0)
         created = yield Create(record)
         if not created:
             record = yield Load(token.key)

@@ -22,7 +22,7 @@ class Record:
     ``previous_until``
         Until when the previous secret opens it; 0: until the current one has been used.
     ``rotated``
-        When the current secret was made.
+        When the current secret was made; 0: it is to be replaced as soon as can be.
     ``ended``
         When the session was ended; 0: it is live.
     ``data``
@@ -50,6 +50,11 @@ class Record:
     ended: int = 0
     user_id: str | None = None
     client: str = ""
+
+    @property
+    def awaits_renewal(self) -> bool:
+        """Whether its secret is to be replaced by the next request, whatever the policy says."""
+        return self.rotated == 0
 
     @property
     def awaits_use(self) -> bool:

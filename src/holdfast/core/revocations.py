@@ -6,13 +6,12 @@ have expired; and *limits*, which are live records:
 - of a user: cookies that were issued at its ``seen`` or before are good no more. That lies some
   time ahead, as far as clocks of servers may differ; whoever logs in afterwards gets a cookie that
   was issued later still, whatever the clock says;
-- of everybody: cookies of an earlier generation than its ``seen`` are good no more. It is never
-  forgotten;
+- of everybody: cookies of an earlier generation than its ``seen`` are good no more;
 - of a session, under its id: the same, since its user logged in or authenticated again.
 
-So clocks decide nothing by themselves.
+So clocks decide nothing by themselves. The limits of users and of everybody are never forgotten.
 
-What the store said is remembered for a while by each process, so that most requests ask nothing.
+What the store said is known to each process for a while, so that most requests ask nothing.
 Where a cookie is issued anew under which older ones die, it is asked always.
 """
 
@@ -24,15 +23,14 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from holdfast.core.keys import with_lengths
+from holdfast.core.knowledge import Knowledge
 from holdfast.core.ops import Create, Load, Retire, Save
 from holdfast.core.outcome import ATTEMPTS, Steps
 from holdfast.core.record import Record, SessionKey, bare, handle_of
 from holdfast.core.sealed_codec import Held
 from holdfast.errors import SessionConflict, StoreUnavailable
 
-# Answers that are remembered, twice over at the most: some 300 bytes each.
-_REMEMBERED = 10_000
-# Until when the limit of everybody is kept: as long as times of four bytes go.
+# Until when the limits of users and of everybody are kept: as long as times of four bytes go.
 _FOREVER = (1 << 32) - 1
 
 
@@ -43,23 +41,6 @@ def key_of_user(user: str | None) -> SessionKey:
 
 
 _EVERYBODY = key_of_user(None)
-
-
-class Known(NamedTuple):
-    """What the store said, and to a request that arrived when."""
-
-    asked: int
-    record: Record | None
-
-
-class Live(NamedTuple):
-    """A session that was found live: when the store was asked, and for which cookie."""
-
-    asked: int
-    user: str | None
-    issued: int
-    generation: int
-    everybody: int
 
 
 class Issue(NamedTuple):
@@ -73,57 +54,39 @@ class Issue(NamedTuple):
 class Revocations:
     """Which sessions have been ended; all times in seconds.
 
-    ``max_age``
-        For so long a process takes what the store said for true.
-    ``stale_if_error``
-        For so long it does while the store can't be asked.
+    ``knowledge``
+        What this process knows of it.
     ``skew``
         So far the clocks of servers may differ.
     ``kept_for``
         A session whose cookie is never presented is over after this time.
     """
 
-    def __init__(self, *, max_age: int, stale_if_error: int, skew: int, kept_for: int) -> None:
-        self.max_age = max_age
-        self.stale_if_error = max(max_age, stale_if_error)
+    def __init__(self, knowledge: Knowledge, *, skew: int, kept_for: int) -> None:
+        self._knowledge = knowledge
         self.skew = skew
         # Other processes may have gone on for a while from what they knew.
-        self.kept_for = kept_for + self.stale_if_error + 2 * skew
-        self._recent: dict[SessionKey, Known] = {}
-        self._older: dict[SessionKey, Known] = {}
-        # Of whole sessions, so that one look tells.
-        self._live: dict[SessionKey, Live] = {}
-        self._endings = 0  # how often this process ended something
-        self._latest = 0  # the latest time that any request named
+        self.kept_for = kept_for + int(knowledge.stale_if_error) + 2 * skew
 
-    def is_known_live(self, held: Held, now: int) -> bool:
+    def is_known_live(self, held: Held) -> bool:
         """Return whether a cookie was found good so lately that nobody need be asked."""
-        live = self._live.get(held.key)
-        return (
-            live is not None
-            and abs(now - live.asked) < self.max_age
-            and live[1:] == (held.user_id, held.rotated, held.version, held.everybody)
-        )
+        return self._knowledge.is_live(held)
 
-    def ended(self, held: Held, now: int) -> Steps[int]:
+    def ended(self, held: Held) -> Steps[int]:
         """Return when a session was ended, as far as is known; 0 while its cookie is good.
 
         Raises :exc:`holdfast.StoreUnavailable` if nobody can tell.
         """
-        self._mind_the_clock(now)
-        if self.is_known_live(held, now):
+        knowledge = self._knowledge
+        if knowledge.is_live(held):
             return 0
-        endings, since = self._endings, now
+        learned, since = knowledge.learned, float("inf")
         for key in (held.key, *_limits_of(held.user_id)):
-            asked, found = yield from self._look(key, now)
+            asked, found = yield from knowledge.look(key)
             since = min(since, asked)
             if found is not None and _ends(found, held):
                 return found.ended or found.rotated
-        if endings == self._endings:
-            if len(self._live) >= _REMEMBERED:
-                self._live = {}
-            live = Live(since, held.user_id, held.rotated, held.version, held.everybody)
-            self._live[held.key] = live
+        knowledge.found_live(held, since, learned)
         return 0
 
     def issue(self, user: str | None, now: int) -> Steps[Issue]:
@@ -133,12 +96,12 @@ class Revocations:
         """
         if user is None:
             try:
-                everybody = (yield from self._look(_EVERYBODY, now)).record
+                everybody = (yield from self._knowledge.look(_EVERYBODY)).record
             except StoreUnavailable:
-                everybody = self._known(_EVERYBODY)
+                everybody = self._knowledge.of(_EVERYBODY)
             return Issue(now, everybody=_seen(everybody))
-        everybody = yield from self._ask(_EVERYBODY, now)
-        theirs = yield from self._ask(key_of_user(user), now)
+        everybody = yield from self._knowledge.ask(_EVERYBODY)
+        theirs = yield from self._knowledge.ask(key_of_user(user))
         return Issue(_after(theirs, now), everybody=_seen(everybody))
 
     def renew(
@@ -150,13 +113,13 @@ class Revocations:
         on; ``outlives`` is the version of its user's limit that does not end it.
         """
         own: Record | None = yield Load(held.key)
-        everybody = yield from self._ask(_EVERYBODY, now)
+        everybody = yield from self._knowledge.ask(_EVERYBODY)
         before: Record | None = None
         if held.user_id is not None:
-            before = yield from self._ask(key_of_user(held.user_id), now)
+            before = yield from self._knowledge.ask(key_of_user(held.user_id))
         after = before
         if user is not None and user != held.user_id:
-            after = yield from self._ask(key_of_user(user), now)
+            after = yield from self._knowledge.ask(key_of_user(user))
         spared = before is not None and before.version == outlives
         limits = (own, everybody, None if spared else before)
         if any(limit is not None and _ends(limit, held) for limit in limits):
@@ -170,14 +133,9 @@ class Revocations:
         """End a session, with all cookies of it; return whether nobody had before."""
         until = max(held.expires, now + self.kept_for)
         tombstone = bare(held.key, now, until, seen=now, ended=now)
-        # A limit may be there in its place, or come between the two.
-        done = False
-        for _ in range(2):
-            done = yield Create(tombstone)
-            done = done or (yield Retire(held.key, now, until))
-            if done:
-                break
-        self._learn(held.key, now, tombstone)
+        # A limit may be there in its place.
+        done: bool = (yield Create(tombstone)) or (yield Retire(held.key, now, until))
+        self._knowledge.learn(held.key, tombstone)
         return done
 
     def end_before(self, user: str | None, now: int) -> Steps[tuple[Record, Record | None]]:
@@ -188,13 +146,12 @@ class Revocations:
         key = key_of_user(user)
         # Signed cookies that are imported have the time of signing for everybody's generation.
         ahead = self.skew + 1 if user is None else self.skew
-        until = _FOREVER if user is None else now + self.kept_for
         for _ in range(ATTEMPTS):
             before: Record | None = yield Load(key)
             seen = max(now + ahead, _seen(before) + 1)
-            limit = yield from self._limit(key, before, seen, until, now)
+            limit = yield from self._limit(key, before, seen, _FOREVER, now)
             if limit is not None:
-                self._live = {}
+                self._knowledge.forget_live()
                 return limit, before
         raise SessionConflict(handle_of(key), ATTEMPTS)
 
@@ -216,53 +173,8 @@ class Revocations:
             done = yield Save(limit)
         if not done:
             return None
-        self._learn(key, now, limit)
+        self._knowledge.learn(key, limit)
         return limit
-
-    def _look(self, key: SessionKey, now: int) -> Steps[Known]:
-        known = self._recent.get(key) or self._older.get(key)
-        # Either way: a request that took its time asks after one that came later.
-        age = 0 if known is None else abs(now - known.asked)
-        if known is not None and age < self.max_age:
-            return known
-        try:
-            return Known(now, (yield from self._ask(key, now)))
-        except StoreUnavailable:
-            if known is not None and age < self.stale_if_error:
-                return known
-            raise
-
-    def _ask(self, key: SessionKey, now: int) -> Steps[Record | None]:
-        """Return what the store says, or what this process has done since."""
-        return self._remember(key, now, (yield Load(key)))
-
-    def _mind_the_clock(self, now: int) -> None:
-        """Forget what was asked by a clock that was set back since."""
-        if now < self._latest - self.skew:
-            self._recent, self._older, self._live = {}, {}, {}
-            self._latest = now
-        self._latest = max(self._latest, now)
-
-    def _known(self, key: SessionKey) -> Record | None:
-        known = self._recent.get(key) or self._older.get(key)
-        return None if known is None else known.record
-
-    def _learn(self, key: SessionKey, now: int, record: Record) -> None:
-        """Remember what this process ended itself."""
-        self._endings += 1
-        self._live.pop(key, None)
-        self._remember(key, now, record)
-
-    def _remember(self, key: SessionKey, now: int, record: Record | None) -> Record | None:
-        known = self._recent.get(key) or self._older.get(key)
-        lately = known is not None and abs(now - known.asked) < self.max_age
-        new = Known(now, record)
-        if known is not None and lately and _weight(record) < _weight(known.record):
-            new = known  # another thread ended it since the store was asked
-        if len(self._recent) >= _REMEMBERED:
-            self._older, self._recent = self._recent, {}
-        self._recent[key] = new
-        return new.record
 
 
 def _ends(found: Record, held: Held) -> bool:
@@ -282,11 +194,6 @@ def _seen(limit: Record | None) -> int:
 
 def _after(limit: Record | None, now: int) -> int:
     return max(now, _seen(limit) + 1)
-
-
-def _weight(found: Record | None) -> tuple[bool, int]:
-    """Return what is the greater the more is ended by it; of a tombstone no time counts."""
-    return (False, 0) if found is None else (found.ended != 0, 0 if found.ended else found.seen)
 
 
 def _limits_of(user: str | None) -> Iterable[SessionKey]:

@@ -61,6 +61,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     # As of any record that is live and whose token is in use.
     ended: ClassVar = 0
     awaits_use: ClassVar = False
+    awaits_renewal: ClassVar = False
 
     @property
     def handle(self) -> str:

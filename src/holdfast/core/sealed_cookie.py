@@ -73,7 +73,7 @@ class SealedEngine(Engine):
         if type(presented) is not Unsealed:
             return None
         revocations = self.revocations
-        if revocations is None or revocations.is_known_live(presented.record, arrived):
+        if revocations is None or revocations.is_known_live(presented.record):
             return judged(self, presented, arrived)
         return None
 
@@ -91,7 +91,7 @@ class SealedEngine(Engine):
             opened = judged(self, presented, arrived)
         held = opened.record
         if self.revocations is not None and isinstance(held, Held):
-            ended = yield from self.revocations.ended(held, arrived)
+            ended = yield from self.revocations.ended(held)
             if ended:
                 return Opened(died(self, held, ended, arrived))
         return opened
@@ -128,7 +128,7 @@ class SealedEngine(Engine):
     ) -> Steps[Outcome]:
         if self.revocations is not None and not session._outlives:
             try:
-                ended = yield from self.revocations.ended(held, now)
+                ended = yield from self.revocations.ended(held)
             except StoreUnavailable as error:
                 if change.wrote or change.wants_something:
                     raise
@@ -151,8 +151,15 @@ class SealedEngine(Engine):
         dead = self._dead(visit) if change.cleared and self.revocations is not None else None
         if opened.verdict not in {Verdict.NONE, Verdict.UNKNOWN}:
             return (yield from self._dropped(session, opened.verdict, change, dead, now))
-        begins = change.wrote and change.contents
-        new = (yield from self._new(change.contents, change, now)) if begins else None
+        new = None
+        if change.wrote and change.contents:
+            try:
+                new = yield from self._new(change.contents, change, now)
+            except StoreUnavailable as error:
+                if not self.go_on_without_store or change.logs_in:
+                    raise
+                self.tell_unavailable(None, error)
+                return (yield from self._dropped(session, Verdict.AWAY, change, None, now))
         ended = dead is not None and (yield from self._end(dead, now))
         if new is not None:
             return self._begin(session, new, change)

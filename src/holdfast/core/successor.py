@@ -74,7 +74,8 @@ def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
         in_force.append(previous)
     tokens = (token,) if new is None else (token, new)
     # With its older tokens the key of a session that is sealed dies too.
-    box = letter.box if not why or why == "renewed" else None
+    keeps_key = not why or (why == "renewed" and not record.awaits_renewal)
+    box = letter.box if keeps_key else None
     after = Letter(after.notes, after.text, box)
     data, box = engine.pack(after, record.key, tokens, in_force)
     after = Letter(after.notes, after.text, box)
@@ -103,7 +104,7 @@ def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
 def _is_renewed(record: Record, terms: Terms, now: int, *, asked: bool, current: bool) -> bool:
     """Whether a new secret takes the current one's place, with the presented one still good."""
     if current:
-        return asked or terms.is_renewal_due(record.rotated, now)
+        return asked or record.awaits_renewal or terms.is_renewal_due(record.rotated, now)
     # By the previous one: the answer with the current one is still under way, or was lost.
     lost = now - record.rotated > max(terms.grace, terms.in_flight)
     return record.previous_until == 0 and lost

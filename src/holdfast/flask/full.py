@@ -61,6 +61,9 @@ class FullSessionInterface(SessionInterface):
     serializer: Any = session_json_serializer
     null_session_class = NullFullSession
     seals = False
+    drops_signed = False
+    """Whether the signed cookie that a session was in goes, where it has another name."""
+
     store: Any
     _made: tuple[tuple[Any, ...], Engine | None] = ((), None)
 
@@ -139,7 +142,7 @@ class FullSessionInterface(SessionInterface):
         try:
             outcome = engine.nothing_new(session, now)
             if outcome is None:
-                outcome = self._perform(engine.commit(session, now))
+                outcome = self._perform(engine.commit_changes(session, now))
             action, text = outcome
         except (StoreUnavailable, SessionConflict) as error:
             answers.answer_instead(app, error, response)
@@ -168,9 +171,10 @@ class FullSessionInterface(SessionInterface):
     def _drop_signed(self, app: Flask, name: str, response: Response) -> None:
         """Delete the signed cookie, where it has another name.
 
-        Where no store knows of a logout, it would be read again after one.
+        It would be read again after a logout of which no store knows, or when the session's cookie
+        is gone, with no time but its own.
         """
-        if not self.migrate_until or self.store is not None or not flask.has_request_context():
+        if not (self.migrate_until and self.drops_signed and flask.has_request_context()):
             return
         before = self.signed.get_cookie_name(app)
         if before == name:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date, datetime
 from os import urandom
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from holdfast.core import kinds
 from holdfast.core.events import Listener
+from holdfast.core.knowledge import Knowledge
 from holdfast.core.policy import Policy
 from holdfast.core.revocations import Revocations
 from holdfast.core.sealed_codec import SealedCodec
@@ -51,6 +53,7 @@ class SealedCookieSessionInterface(FullSessionInterface):
 
     session_class: type[SealedCookieSession] = SealedCookieSession
     seals = True
+    drops_signed = True
 
     def __init__(
         self,
@@ -92,9 +95,9 @@ class SealedCookieSessionInterface(FullSessionInterface):
             # Signed cookies that nobody has presented yet are to be ended too.
             kept_for = max(kept_for, int(app.permanent_session_lifetime.total_seconds()))
         stale = self.policy.revocation_stale_if_error
-        return Revocations(
-            max_age=int(self.policy.revocation_max_age.total_seconds()),
-            stale_if_error=0 if stale is None else int(stale.total_seconds()),
-            skew=terms.in_flight,
-            kept_for=kept_for,
+        knowledge = Knowledge(
+            max_age=self.policy.revocation_max_age.total_seconds(),
+            stale_if_error=0 if stale is None else stale.total_seconds(),
+            clock=monotonic,
         )
+        return Revocations(knowledge, skew=terms.in_flight, kept_for=kept_for)

@@ -17,7 +17,16 @@ _WARNED = "holdfast.warned_keys"  # among an application's extensions
 
 
 def secret_keys(app: Flask) -> list[bytes]:
-    """Return ``SECRET_KEY`` and ``SECRET_KEY_FALLBACKS``, and warn of weak ones, once of each."""
+    """Return ``SECRET_KEY`` and ``SECRET_KEY_FALLBACKS``, and warn of weak ones, once of each.
+
+    Raises :exc:`holdfast.ConfigurationError` where the first is not set.
+    """
+    if not app.secret_key:
+        msg = (
+            "sealed sessions take a SECRET_KEY, and none is set; this makes a good one:"
+            f" {keys.HOW_TO_MAKE_ONE}"
+        )
+        raise ConfigurationError(msg)
     secrets = []
     for index, secret in enumerate([app.secret_key, *configuration.fallback_keys(app)]):
         name = f"SECRET_KEY_FALLBACKS[{index - 1}]" if index else "SECRET_KEY"
