@@ -119,7 +119,9 @@ def end_all(engine: Engine, now: int) -> Steps[int | None]:
     ended, after = 0, b""
     while True:
         page: Page = yield List(after)
-        ended += yield from _end(engine, page.records, now, "everybody's")
+        # What has no secret is no session, but a limit of another application's revocations.
+        sessions = [record for record in page.records if record.secret]
+        ended += yield from _end(engine, sessions, now, "everybody's")
         after = page.after
         if not after:
             return ended

@@ -91,8 +91,8 @@ class AtRest:
     def open(self, data: bytes, token: Token, key: SessionKey) -> tuple[bytes, Box | None]:
         """Return what a record's data is, and what it was in; None if it was not sealed.
 
-        Raises :exc:`Unopenable` for what the token and the secret keys don't open, and
-        :exc:`ValueError` for what is garbled.
+        Raises :exc:`Unopenable` for what is sealed under a secret key that is not in force, and
+        :exc:`ValueError` for all else that can't be opened.
         """
         if data[:1] == _PLAIN:
             return data, None
@@ -172,10 +172,13 @@ class AtRest:
     def _unwrapped(self, head: bytes, token: Token, key: SessionKey) -> Box:
         found = (head[at : at + _WRAP_BYTES] for at in range(_HEAD, len(head), _WRAP_BYTES))
         wraps = {wrap[ID_BYTES:_WRAPPED]: wrap for wrap in found}
-        wrap = wraps.get(token.digest[:_DIGEST_BYTES], b"")
+        wrap = wraps.get(token.digest[:_DIGEST_BYTES])
+        if wrap is None:
+            msg = "not sealed for this token"
+            raise ValueError(msg)
         ours = self._ring.keys.get(wrap[:ID_BYTES])
         if ours is None:
-            msg = "sealed for another token, or under another secret key"
+            msg = "sealed under another secret key"
             raise Unopenable(msg)
         nonce, wrapped = wrap[_WRAPPED : _WRAPPED + NONCE_BYTES], wrap[_WRAPPED + NONCE_BYTES :]
         own = self._wrapping(ours, token, key).decrypt(nonce, wrapped, self._about_key + key)

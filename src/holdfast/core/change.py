@@ -212,6 +212,8 @@ def wants_nothing(session: FullMapping, terms: Terms, now: int) -> bool:
     record, notes = opened.record, opened.letter.notes
     if record is None or opened.withheld:
         return record is None or not record.awaits_use
+    if opened.letter.box is not None and record.awaits_tidying(now, terms.in_flight):
+        return False
     return (
         (permanent is None or permanent == notes.permanent)
         and (lifetime is None or (lifetime or None) == notes.lifetime)

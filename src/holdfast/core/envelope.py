@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Unopenable(ValueError):
-    """Data is sealed for another token, or under a secret key that is not in force."""
+    """Data is sealed under a secret key that is not in force."""
 
 
 class Notes(msgspec.Struct, frozen=True, omit_defaults=True):

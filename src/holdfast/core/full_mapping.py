@@ -289,5 +289,6 @@ class FullMapping(Session):
         self._opened, self._snapshot = opened, None
         self._loaded = opened.text if opened.withheld else opened.letter.text
         self._modified = self._written = self._cleared = False
+        self._outlives = 0
         self._asked = _PASSIVE if self._asked.passive else _NOTHING_ASKED
         self._assigned, self._applied = frozenset(), ()

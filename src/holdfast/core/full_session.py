@@ -139,7 +139,7 @@ class FullSession(FullMapping):
         self._asked = self._asked._replace(regenerate=True)
 
     def outlive(self, version: int) -> None:
-        """Have the session outlive a limit of its user's, under another id; see `revocations.py`.
+        """Have the session outlive a limit of its user's, as a new generation.
 
         For who ends all sessions but this one.
         """

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from holdfast.core import loading
 from holdfast.core.ops import Load
 from holdfast.core.outcome import Steps
 from holdfast.core.record import Record, SessionKey
@@ -110,20 +111,22 @@ class Knowledge:
 
     def found_live(self, held: Held, asked: float, learned: int) -> None:
         """Remember that a cookie is good, unless this process has ended something meanwhile."""
-        if learned != self._learned:
-            return
         if len(self._live) >= _REMEMBERED:
             self._live = {}
-        self._live[held.key] = Live(asked, held.user_id, held.rotated, held.version, held.everybody)
+        live = Live(asked, held.user_id, held.rotated, held.version, held.everybody)
+        self._live[held.key] = live
+        if learned != self._learned:  # last: another thread may be ending it
+            self._live.pop(held.key, None)
 
     def _remember(self, key: SessionKey, new: Known) -> Record | None:
-        known = self._recent.get(key) or self._older.get(key)
-        if known is not None and known.asked >= new.asked:
-            # Another thread was faster; whichever ends more is the newer.
-            new = max(known, new, key=_weight)
-        if len(self._recent) >= _REMEMBERED:
-            self._older, self._recent = self._recent, {}
-        self._recent[key] = new
+        with loading.lock():
+            known = self._recent.get(key) or self._older.get(key)
+            if known is not None and known.asked >= new.asked:
+                # Another thread was faster; whichever ends more is the newer.
+                new = max(known, new, key=_weight)
+            if len(self._recent) >= _REMEMBERED:
+                self._older, self._recent = self._recent, {}
+            self._recent[key] = new
         return new.record
 
 

@@ -181,6 +181,12 @@ class Policy:
                 f"grace ({self.grace}) must be at least half of in_flight ({in_flight}), or a"
                 " request that was sent with the token before comes too late"
             )
+        stale = self.revocation_stale_if_error
+        if stale is not None and stale < self.revocation_max_age:
+            problems.append(
+                f"revocation_stale_if_error ({stale}) must be at least revocation_max_age"
+                f" ({self.revocation_max_age}), for which nobody asks anyway"
+            )
         longest = max(in_flight, self.grace or timedelta(seconds=Terms.grace))
         if self.renew_every is not None and self.renew_every <= longest:
             problems.append(

@@ -51,6 +51,11 @@ class Record:
     user_id: str | None = None
     client: str = ""
 
+    def awaits_tidying(self, now: int, in_flight: int) -> bool:
+        """Return whether the previous secret opens it no more, but may open what is sealed."""
+        until = self.previous_until
+        return self.previous != b"" and 0 < until < now - in_flight
+
     @property
     def awaits_renewal(self) -> bool:
         """Whether its secret is to be replaced by the next request, whatever the policy says."""

@@ -116,7 +116,9 @@ class StoredEngine(Engine):
                     self, session, opened, token, opened.record, change, visit.arrived, now
                 )
                 after = session._opened
-                kept = outcome is NOTHING and after is not None and after.record is not None
+                record = None if after is None else after.record
+                # One that was renewed since is on its way to the browser.
+                kept = outcome is NOTHING and record is not None and token.opens(record.secret)
                 return Outcome(SET, token.text) if kept and cookie is not None else outcome
         if opened.verdict in {Verdict.NONE, Verdict.UNKNOWN, Verdict.FOREIGN}:
             # What nobody can open any more must not stay alive beside a login.

@@ -61,6 +61,8 @@ def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
         previous, previous_until = token.digest, 0
     elif current and previous and previous_until == 0:
         previous_until = now + terms.grace
+    elif letter.box is not None and record.awaits_tidying(now, terms.in_flight):
+        previous, previous_until = b"", 0  # nor is it wrapped for that any more
     matters = new is not None or after != letter
     if not matters and previous_until == record.previous_until:
         return None

@@ -1,4 +1,4 @@
-"""What a policy comes to for stored sessions: whole seconds, and what is due at which of them."""
+"""What a policy comes to: whole seconds, and what is due at which of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """What a policy and a configuration come to for stored sessions, in whole seconds.
+    """What a policy and a configuration come to for stored and sealed sessions, in whole seconds.
 
     ``idle``, ``absolute``
         A session is over so long after its last activity, and after its beginning.

@@ -89,7 +89,8 @@ class FullSessionInterface(SessionInterface):
     ) -> datetime | None:
         """Return when a session's cookie expires (UTC), None for the end of the browser.
 
-        The record in the store, not the cookie, ends a session, so this is as late as can be.
+        The times in the record, or in the sealed cookie, end a session, so this is as late as can
+        be.
         """
         stated = self.policy.cookie.persistent
         if session.permanent if stated is None else stated:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def checked_seal(seal: object) -> bool:
     """Return whether to seal; ConfigurationError for what is neither True nor False."""
     if not isinstance(seal, bool):
-        msg = f"seal must be True or False, not {seal!r}; secrets belong in SECRET_KEY"
+        msg = f"seal must be True or False, not {type(seal).__name__}; secrets belong in SECRET_KEY"
         raise ConfigurationError(msg)
     return seal
 

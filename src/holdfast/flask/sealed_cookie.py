@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date, datetime
 from os import urandom
-from time import monotonic
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
 from holdfast.core import kinds
@@ -98,6 +98,21 @@ class SealedCookieSessionInterface(FullSessionInterface):
         knowledge = Knowledge(
             max_age=self.policy.revocation_max_age.total_seconds(),
             stale_if_error=0 if stale is None else stale.total_seconds(),
-            clock=monotonic,
+            clock=_Clock(),
         )
         return Revocations(knowledge, skew=terms.in_flight, kept_for=kept_for)
+
+
+class _Clock:
+    """Seconds that go on while a machine sleeps, which its monotonic clock may not, and never back.
+
+    A clock that is set ahead makes what is known older than it is, which does no harm.
+    """
+
+    def __init__(self) -> None:
+        self._ahead = float("-inf")
+
+    def __call__(self) -> float:
+        now = monotonic()
+        self._ahead = max(self._ahead, time() - now)
+        return now + self._ahead
