@@ -44,6 +44,7 @@ class Scale:
     stored: float
     policies: float
     kinds: float
+    fewest: int  # rounds of them
     kept: int  # sessions
     crews: tuple[tuple[int, int], ...]  # processes, and threads of each
     at_work: float
@@ -60,7 +61,8 @@ QUICK = Scale(
     imports=2,
     stored=5,
     policies=3,
-    kinds=3,
+    kinds=2,
+    fewest=6,
     kept=100,
     crews=((1, 1), (2, 2)),
     at_work=0.3,
@@ -77,6 +79,7 @@ FULL = Scale(
     stored=60,
     policies=40,
     kinds=60,
+    fewest=24,
     kept=1_000,
     crews=((1, 1), (1, 2), (1, 4), (1, 8), (1, 16), (2, 1), (2, 4), (4, 1), (4, 4)),
     at_work=4,
@@ -154,23 +157,22 @@ def sealed(console: Console, scale: Scale, platform: dict[str, str]) -> Figures:
         # Of the others there is one each, and what was ended takes a store of its own.
         chosen = {name: url for name, url in urls.items() if name in {"memory", "sqlite", "redis"}}
         contests = kinds_requests.prepare(chosen, ended)
+        pairs = kinds_requests.pair(contests)
         with progress(console) as begin:
-            take_rounds(contests, scale.kinds, begin("kinds of sessions", scale.kinds))
+            for name, each in (("kinds of sessions", contests), ("two by two", pairs)):
+                take_rounds(each, scale.kinds, begin(name, scale.kinds), scale.fewest)
             traffic = kinds_traffic.measure(scale.kept)
-            taken = imports.measure(scale.imports, begin("import", scale.imports))
     costs = [kinds_requests.evaluate(contest) for contest in contests]
-    extras = [extra for contest in contests for extra in kinds_requests.extras(contest)]
+    extras = [kinds_requests.extra(contest) for contest in pairs]
     rounds = _rounds(contests)
     report_kinds.print_costs(console, costs, rounds)
     report_kinds.print_less(console, costs)
     report_kinds.print_extras(console, extras)
     report_kinds.print_traffic(console, traffic)
-    report_kinds.print_first(console, taken)
     data = {
         "kinds": [asdict(cost) for cost in costs],
         "extras": [asdict(extra) for extra in extras],
         "traffic": [asdict(row) for row in traffic],
-        "import": asdict(taken),
     }
     return Figures(data, {"kinds.svg": plot_kinds.draw(costs, traffic, platform)})
 

@@ -75,9 +75,12 @@ class Ratio:
 
 
 def take_rounds(
-    contests: Sequence[Contest], seconds: float, on_progress: Callable[[float], None]
+    contests: Sequence[Contest],
+    seconds: float,
+    on_progress: Callable[[float], None],
+    fewest: int = _FEWEST_ROUNDS,
 ) -> None:
-    """Take rounds of all contests in turn until ``seconds`` are over.
+    """Take rounds of all contests in turn until ``seconds`` are over, and ``fewest`` of each.
 
     ``on_progress`` is told the seconds spent so far. Garbage is collected between rounds, never
     in one.
@@ -90,7 +93,7 @@ def take_rounds(
     gc.freeze()
     gc.disable()
     try:
-        _sweep(contests, seconds, on_progress)
+        _sweep(contests, seconds, on_progress, fewest)
     finally:
         gc.enable()
         gc.unfreeze()
@@ -112,6 +115,16 @@ def ratio(more: Sequence[float], less: Sequence[float]) -> Ratio:
     return Ratio(_divide(more, less), resampled[edge], resampled[-edge - 1])
 
 
+def bounds(values: Sequence[float]) -> tuple[float, float]:
+    """Return between what the medians of nine of ten resamplings lie."""
+    source = random.Random(_SEED)
+    medians = sorted(
+        statistics.median(source.choices(values, k=len(values))) for _ in range(_RESAMPLES)
+    )
+    edge = _RESAMPLES // 20
+    return medians[edge], medians[-edge - 1]
+
+
 def percentile(values: Sequence[float], percent: int) -> float:
     """Return what so many of a hundred values do not exceed."""
     ordered = sorted(values)
@@ -119,7 +132,7 @@ def percentile(values: Sequence[float], percent: int) -> float:
 
 
 def _sweep(
-    contests: Sequence[Contest], seconds: float, on_progress: Callable[[float], None]
+    contests: Sequence[Contest], seconds: float, on_progress: Callable[[float], None], fewest: int
 ) -> None:
     source = random.Random(_SEED)
     begun = time.perf_counter()
@@ -128,7 +141,7 @@ def _sweep(
             contest.take_round(source.sample(list(contest.ways), len(contest.ways)))
         spent = time.perf_counter() - begun
         on_progress(min(spent, seconds))
-        if spent >= seconds and done >= _FEWEST_ROUNDS:
+        if spent >= seconds and done >= fewest:
             return
 
 

@@ -1,9 +1,10 @@
 """Run the benchmarks: what sessions cost with Holdfast, Flask's own interface and Flask-Session.
 
-Whole requests with signed cookies and on stores; with --full also all kinds of sessions beside each
-other, threads and processes, growing stores, and purging. The figures that matter are the ratios: all ways are taken in turn on the same
-machine, so they hold where the times themselves do not. Redis is started if it is installed; under
-script/with-servers, PostgreSQL and MariaDB are measured too.
+Whole requests with signed cookies and on stores; with --full also all kinds of sessions beside
+each other, threads and processes, growing stores, and purging. The figures that matter are the
+ratios: all ways are taken in turn on the same machine, so they hold where the times themselves do
+not. Redis is started if it is installed; under script/with-servers, PostgreSQL and MariaDB are
+measured too.
 """
 
 from __future__ import annotations

@@ -91,8 +91,8 @@ class AtRest:
     def open(self, data: bytes, token: Token, key: SessionKey) -> tuple[bytes, Box | None]:
         """Return what a record's data is, and what it was in; None if it was not sealed.
 
-        Raises :exc:`Unopenable` for what is sealed under a secret key that is not in force, and
-        :exc:`ValueError` for all else that can't be opened.
+        Raises :exc:`Unopenable` for what is sealed under a secret key that is not in force, or for
+        another application, and :exc:`ValueError` for all else that can't be opened.
         """
         if data[:1] == _PLAIN:
             return data, None
@@ -181,7 +181,11 @@ class AtRest:
             msg = "sealed under another secret key"
             raise Unopenable(msg)
         nonce, wrapped = wrap[_WRAPPED : _WRAPPED + NONCE_BYTES], wrap[_WRAPPED + NONCE_BYTES :]
-        own = self._wrapping(ours, token, key).decrypt(nonce, wrapped, self._about_key + key)
+        try:
+            own = self._wrapping(ours, token, key).decrypt(nonce, wrapped, self._about_key + key)
+        except self._refused:
+            msg = "sealed for another application"
+            raise Unopenable(msg) from None
         return Box(own, self._cipher(own), wraps, self._ring.current)
 
     def _wrap(self, own: bytes, token: Token, key: SessionKey) -> bytes:

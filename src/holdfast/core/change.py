@@ -59,6 +59,9 @@ class Change:
     is_activity: bool
     """Whether it keeps the session from becoming idle."""
 
+    imports: bool
+    """Whether the session was found by a signed cookie, as others may at the same time."""
+
     @classmethod
     def of(cls, session: FullMapping, opened: Opened, visit: Visit) -> Change:
         """Return what a session was asked; ``opened`` is what it was loaded as."""
@@ -89,6 +92,7 @@ class Change:
             stays_withheld,
             began or (sign_in is not None and sign_in.begins),
             not stays_withheld and (began or sign_in is not None or not asked.passive),
+            opened.cookie is not None,
         )
 
     @property

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Unopenable(ValueError):
-    """Data is sealed under a secret key that is not in force."""
+    """Data is sealed under a secret key that is not in force, or for another application."""
 
 
 class Notes(msgspec.Struct, frozen=True, omit_defaults=True):

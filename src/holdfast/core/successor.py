@@ -56,7 +56,9 @@ def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
         why = "another user"  # by other keys than when it was stored
     if why:
         new, previous, previous_until = minting.renew(token, engine.random), b"", 0
-    elif not withheld and _is_renewed(record, terms, now, asked=turned, current=current):
+    elif not withheld and _is_renewed(
+        record, terms, now, asked=turned, current=current, imports=change.imports
+    ):
         why, new = "renewed", minting.renew(token, engine.random)
         previous, previous_until = token.digest, 0
     elif current and previous and previous_until == 0:
@@ -103,10 +105,14 @@ def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
     )
 
 
-def _is_renewed(record: Record, terms: Terms, now: int, *, asked: bool, current: bool) -> bool:
+def _is_renewed(
+    record: Record, terms: Terms, now: int, *, asked: bool, current: bool, imports: bool
+) -> bool:
     """Whether a new secret takes the current one's place, with the presented one still good."""
     if current:
-        return asked or record.awaits_renewal or terms.is_renewal_due(record.rotated, now)
+        # All that bring one signed cookie at once are to get one token.
+        due = record.awaits_renewal or terms.is_renewal_due(record.rotated, now)
+        return asked or (due and not imports)
     # By the previous one: the answer with the current one is still under way, or was lost.
     lost = now - record.rotated > max(terms.grace, terms.in_flight)
     return record.previous_until == 0 and lost

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date, datetime
 from os import urandom
-from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
 from holdfast.core import kinds
@@ -67,6 +67,13 @@ class SealedCookieSessionInterface(FullSessionInterface):
         self.store = None if revocations is None else checked_store(revocations)
         super().__init__(policy, migrate_until, listeners)
         check_kind(self.policy, kinds.SEALED if revocations is None else kinds.REVOCABLE)
+        stale = self.policy.revocation_stale_if_error
+        # Once, so that a change of the configuration makes it forget nothing.
+        self._knowledge = Knowledge(
+            max_age=self.policy.revocation_max_age.total_seconds(),
+            stale_if_error=0 if stale is None else stale.total_seconds(),
+            clock=_Clock(),
+        )
 
     def _reader(self, engine: SealedEngine) -> Callable[[str], Any]:
         return engine.codec.load
@@ -94,13 +101,7 @@ class SealedCookieSessionInterface(FullSessionInterface):
         if self.migrate_until:
             # Signed cookies that nobody has presented yet are to be ended too.
             kept_for = max(kept_for, int(app.permanent_session_lifetime.total_seconds()))
-        stale = self.policy.revocation_stale_if_error
-        knowledge = Knowledge(
-            max_age=self.policy.revocation_max_age.total_seconds(),
-            stale_if_error=0 if stale is None else stale.total_seconds(),
-            clock=_Clock(),
-        )
-        return Revocations(knowledge, skew=terms.in_flight, kept_for=kept_for)
+        return Revocations(self._knowledge, skew=terms.in_flight, kept_for=kept_for)
 
 
 class _Clock:
@@ -113,6 +114,6 @@ class _Clock:
         self._ahead = float("-inf")
 
     def __call__(self) -> float:
-        now = monotonic()
-        self._ahead = max(self._ahead, time() - now)
+        now = time.monotonic()
+        self._ahead = max(self._ahead, time.time() - now)
         return now + self._ahead
