@@ -121,7 +121,8 @@ def unpack(key: SessionKey, value: bytes) -> Record:
 
 def _deflated(data: bytes) -> bytes:
     """Return data deflated, or itself where that saves too little."""
-    if len(data) < _WORTHWHILE:
+    # What does not begin as JSON is sealed, and can't become shorter.
+    if len(data) < _WORTHWHILE or data[:1] != b"{":
         return data
     compressor = zlib.compressobj(1, zlib.DEFLATED, _WINDOW, _MEMORY)
     deflated = compressor.compress(data) + compressor.flush()
