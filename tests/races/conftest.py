@@ -41,6 +41,17 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def place_of(folder):
+    """Return what returns the place that a store's name stands for; it may be a sealed one."""
+
+    def of(where):
+        *sealed, store = where.split()
+        return Place(URLS[store](folder), seal=bool(sealed))
+
+    return of
+
+
+@pytest.fixture(scope="session")
 def workers_of():
     """Return the workers of a kind, who are the same for all stores."""
     running = {}
@@ -57,10 +68,9 @@ def workers_of():
 
 
 @pytest.fixture(params=CREWS)
-def crew(request, workers_of, folder, record_property):
+def crew(request, place_of, workers_of, record_property):
     kind, _, where = request.param.split(maxsplit=2)
-    *sealed, store = where.split()
-    crew = Crew(Place(URLS[store](folder), seal=bool(sealed)), workers_of(kind), ROUNDS)
+    crew = Crew(place_of(where), workers_of(kind), ROUNDS)
     began = time.monotonic()
     yield crew
     seconds = time.monotonic() - began

@@ -13,6 +13,7 @@ import holdfast.flask.commands
 import holdfast.flask.configuration
 import holdfast.flask.devices
 import holdfast.flask.full
+import holdfast.flask.sealed_cookie
 from holdfast.flask import Holdfast, StoredSessionInterface
 from holdfast.stores.memory import MemoryStore
 from holdfast.stores.sqlite import SQLiteStore
@@ -147,9 +148,10 @@ def stop_clock(monkeypatch):
     """Stop the clock for sessions; return what has its ``time``, in seconds since the epoch."""
     # A little late, so that what is signed meanwhile is not from the future.
     hands = SimpleNamespace(time=int(time.time()) + 2)
-    clock = SimpleNamespace(time=lambda: hands.time)
+    clock = SimpleNamespace(time=lambda: hands.time, monotonic=lambda: hands.time)
     modules = (
         holdfast.flask.full,
+        holdfast.flask.sealed_cookie,
         holdfast.flask.configuration,
         holdfast.flask.commands,
         holdfast.flask.devices,

@@ -202,9 +202,16 @@ def test_a_new_visitor(app, watched):
 
 
 def test_stored_sessions_cost_no_more(browser, watched):
-    """Once it has moved, a session costs the round trips of any other."""
+    """Once it has moved, a session costs the round trips of any other.
+
+    What is sealed gets another token first, since its first one is made of the signed cookie alone.
+    """
     browser.contents()
     watched.taken()
+    if browser.app.session_interface.seals:
+        browser.get("a")
+        browser.get("a")
+        assert watched.taken() == ["load", "save"] * 2
     browser.get("a")
     assert watched.taken() == ["load"]
     browser.put(a=1)
@@ -236,7 +243,7 @@ def test_five_requests_at_once(store, contents):
     for browser in browsers:
         assert is_stored(browser)
         assert browser.contents() == expected
-    assert len({browser.cookie[:22] for browser in browsers}) == 1
+    assert len({parse(browser.cookie).key for browser in browsers}) == 1
 
 
 def test_a_tombstone_made_by_another_request(browser, watched):
