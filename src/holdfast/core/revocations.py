@@ -124,7 +124,10 @@ class Revocations:
         limits = (own, everybody, None if spared else before)
         if any(limit is not None and _ends(limit, held) for limit in limits):
             return None
-        issue = Issue(_after(after, now), held.version + 1, _seen(everybody))
+        # Where the user stays, so does the time: a limit that is being set is to end it.
+        moves = spared or user != held.user_id
+        issued = _after(after, now) if moves else held.rotated
+        issue = Issue(issued, held.version + 1, _seen(everybody))
         until = max(held.expires, now + self.kept_for)
         done = yield from self._limit(held.key, own, issue.generation, until, now)
         return None if done is None else issue

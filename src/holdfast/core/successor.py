@@ -54,11 +54,12 @@ def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
     why = change.why_regenerated
     if not why and not withheld and record.user_id != change.user:
         why = "another user"  # by other keys than when it was stored
+    # All that bring one signed cookie at once are to get one token.
+    is_old = record.awaits_renewal or terms.is_renewal_due(record.rotated, now)
+    is_due = turned or (is_old and not change.imports)
     if why:
         new, previous, previous_until = minting.renew(token, engine.random), b"", 0
-    elif not withheld and _is_renewed(
-        record, terms, now, asked=turned, current=current, imports=change.imports
-    ):
+    elif not withheld and _is_renewed(record, terms, now, due=is_due, current=current):
         why, new = "renewed", minting.renew(token, engine.random)
         previous, previous_until = token.digest, 0
     elif current and previous and previous_until == 0:
@@ -105,14 +106,10 @@ def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
     )
 
 
-def _is_renewed(
-    record: Record, terms: Terms, now: int, *, asked: bool, current: bool, imports: bool
-) -> bool:
+def _is_renewed(record: Record, terms: Terms, now: int, *, due: bool, current: bool) -> bool:
     """Whether a new secret takes the current one's place, with the presented one still good."""
     if current:
-        # All that bring one signed cookie at once are to get one token.
-        due = record.awaits_renewal or terms.is_renewal_due(record.rotated, now)
-        return asked or (due and not imports)
+        return due
     # By the previous one: the answer with the current one is still under way, or was lost.
     lost = now - record.rotated > max(terms.grace, terms.in_flight)
     return record.previous_until == 0 and lost
