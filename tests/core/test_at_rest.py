@@ -177,7 +177,7 @@ def test_a_record_of_the_first_version_opens_for_ever():
 
 
 def test_nothing_but_both_opens_it():
-    """Promise 5: neither for this token, nor the digests, nor another key or application open it."""
+    """Promise 5: neither another token, nor digests, nor another key or application open it."""
     by, token = sealer(), a_token()
     data = sealed(by, token)
     for other in (a_token(1), another_secret(token)):

@@ -13,7 +13,7 @@ from every_store import (  # noqa: F401  # pytest finds fixtures here
     browser,
     events,
     local_store,
-    now,
+    now as wall_clock,
     stores,
     watched,
 )
@@ -21,6 +21,7 @@ from everywhere import (  # noqa: F401  # as above
     ending_place,
     local_ending_place,
     local_place,
+    now,
     place,
     sealed_place,
     store,

@@ -13,6 +13,7 @@ import logging
 import os
 import secrets
 from base64 import urlsafe_b64decode
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial, reduce
 from operator import and_, or_
@@ -331,6 +332,20 @@ def test_asvs_7_3_2_absolute_lifetime(site, ada, now):
         browser.put(a=1)
     now.time += 90
     assert browser.user() is None
+
+
+def test_asvs_7_3_2_a_shorter_lifetime(place, ada, now):
+    """What the policy says counts for the sessions that there are, from the moment it says so."""
+    (browser,) = logged_in(place.site(Policy.secure()), ada)
+    now.time += 86400
+    assert browser.user() == ada
+    stricter = place.site(replace(Policy.secure(), absolute=timedelta(days=20)))
+    now.time += 10 * 86400
+    assert browser.user() == ada
+    here = Browser(stricter, browser.cookie)
+    assert here.user() == ada
+    now.time += 9 * 86400
+    assert here.user() is None
 
 
 # 7.4: ending sessions
