@@ -505,6 +505,30 @@ def test_a_renewed_token_that_is_used_late_opens_as_long_as_it_is_in_force():
         server.engine.at_rest.open(server.record(old).data, token, token.key)
 
 
+def test_a_dead_token_leaves_no_wrap_behind():
+    """The first look after the grace tidies up: by then no older token opens what is sealed.
+
+    That is one save, once, and whoever only reads has it too.
+    """
+    server = server_of()
+    old = server.visit(None, write(a=1)).token
+    server.clock.advance(100)
+    new = server.visit(old).token
+    server.visit(new)
+    server.clock.advance(RENEWING.grace + RENEWING.in_flight)
+    assert server.visit(new) == NOTHING
+    assert server.record(new).previous
+    server.clock.advance(1)
+    assert server.visit(new) == NOTHING
+    record = server.record(new)
+    assert (record.previous, record.previous_until) == (b"", 0)
+    with pytest.raises(ValueError, match="for this token"):
+        server.engine.at_rest.open(record.data, token_of(old), record.key)
+    assert server.visit(new) == NOTHING
+    assert server.record(new).version == record.version
+    assert read(server, new) == {"a": 1}
+
+
 # Turning it on
 
 
