@@ -7,10 +7,13 @@ Whatever one that knows an ended session's cookie asks of whichever process, and
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from everywhere import Place
-from visits import Browser, Watched, says_nothing_of_cookies
+from visits import Browser, Watched, is_unavailable, says_nothing_of_cookies
 
+from holdfast import ConfigurationError, OnIdle, Policy, manage
 from holdfast.flask import end_all, end_others, end_user, session
 from holdfast.stores.memory import MemoryStore
 
@@ -87,6 +90,95 @@ def test_asvs_7_4_1_no_way_back_between_two_steps(place, ended, ada, ending, ope
         for other in (copy, Browser(place.site(), copy.cookie)):
             # Who made it another user's before it was ended has no session of that user's any more.
             assert other.user() in {None, "mallory"}
+
+
+@pytest.mark.parametrize("operation", ["load", "create", "save"])
+def test_asvs_7_2_4_of_two_renewals_one_counts(place, ended, ada, operation):
+    """Of two requests that renew a session at once one has a good cookie, and the other none."""
+    watched = Watched(ended)
+    browser = Browser(place.site(store=watched))
+    browser.log_in(ada)
+    if operation != "create":
+        browser.visit(lambda: session.regenerate())  # so that there is something to save
+    copy = browser.twin()
+    watched.meanwhile[operation] = lambda: browser.visit(lambda: session.regenerate())
+    assert says_nothing_of_cookies(copy.visit(lambda: session.regenerate()))
+    assert operation not in watched.meanwhile
+    found = [Browser(place.site(), each.cookie).user() for each in (browser, copy)]
+    assert found == [ada, None]
+
+
+def test_asvs_7_4_1_what_is_written_after_the_end(place, ada):
+    """Who clears a session that is over already, and writes, gets no other one by that."""
+    one, other = place.site(), place.site()
+    browser = Browser(one)
+    browser.log_in(ada)
+    copy = Browser(other, browser.cookie)
+    assert copy.user() == ada
+    browser.visit(lambda: session.log_out())
+    assert says_nothing_of_cookies(copy.visit(lambda: (session.clear(), session.update(a=1))))
+
+
+KEPT = {
+    "idle": Policy(idle=timedelta(days=7)),
+    "absolute": Policy(idle=timedelta(days=1), absolute=timedelta(days=30)),
+    "withheld": Policy(
+        idle=timedelta(hours=1), absolute=timedelta(days=2), on_idle=OnIdle.REAUTHENTICATE
+    ),
+}
+
+
+@pytest.mark.parametrize("states", KEPT)
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_asvs_7_4_1_as_long_as_a_cookie_lives(place, ada, now, states, ending):
+    """What ended is remembered until the last cookie of it is over, however often one purges."""
+    policy = KEPT[states]
+    app = place.site(policy)
+    browser = Browser(app)
+    browser.log_in(ada)
+    copies = [browser.twin()]
+    longest = policy.absolute or policy.idle
+    browser.visit(lambda: (setattr(session, "lifetime", longest), session.get("a")))
+    copies.append(browser.twin())
+    ENDINGS[ending](browser, ada)
+    began = now.time
+    for part in (0.01, 0.1, 0.5, 0.9, 0.999, 1, 1.1):
+        now.time = began + int(longest.total_seconds() * part)
+        list(manage.purge(place.store, now.time))
+        for copy in copies:
+            opened = Browser(place.site(policy), copy.cookie).visit(
+                lambda: (session.user_id, session.withheld_user_id)
+            )
+            assert opened.result == (None, None)
+
+
+def test_asvs_7_4_1_no_lifetime_beyond_what_is_remembered(place, ada):
+    """Without an absolute limit no session makes itself last for longer than its end is known."""
+    browser = Browser(place.site(Policy(idle=timedelta(days=7))))
+    browser.log_in(ada)
+
+    def last():
+        session.lifetime = timedelta(days=7)
+        with pytest.raises(ConfigurationError, match="lifetime"):
+            session.lifetime = timedelta(days=8)
+        return session.lifetime
+
+    assert browser.visit(last).result == timedelta(days=7)
+
+
+@pytest.mark.parametrize("ahead", [1, 5, 9])
+@pytest.mark.parametrize("end", ["user", "all"])
+def test_asvs_7_4_5_clocks_of_servers_differ(place, ada, now, ahead, end):
+    """Who logged in on a server whose clock is some seconds ahead is ended with the others."""
+    browser = Browser(place.site())
+    now.time += ahead
+    browser.log_in(ada)
+    now.time -= ahead
+    with place.site().app_context():
+        ENDS[end](ada)
+    for _ in range(2):
+        assert Browser(place.site(), browser.cookie).user() is None
+        now.time += 20
 
 
 def test_asvs_7_4_3_who_was_ended_outlives_nobody(place, ada, now):
@@ -189,6 +281,29 @@ def test_asvs_7_4_1_a_dead_cookie_can_end_it(place, ada, now):
     assert older.cookie is None
     now.time += 2
     assert browser.user() is None
+
+
+@pytest.mark.parametrize("stale", [None, 30])
+def test_asvs_7_4_1_while_nobody_can_tell(place, ended, ada, now, stale):
+    """While the list of what ended can't be read, what is known serves as long as is stated."""
+    stated = None if stale is None else timedelta(seconds=stale)
+    watched = Watched(ended)
+    app = place.site(Policy(revocation_stale_if_error=stated), store=watched)
+    browser = Browser(app)
+    browser.log_in(ada)
+    assert browser.user() == ada
+    watched.switch(off=True)
+    began, served = now.time, stale or 2
+    for age in (1, served - 1):
+        now.time = began + age
+        assert browser.user() == ada
+        assert not is_unavailable(browser.visit(lambda: session.update(a=1)))
+    now.time = began + served
+    assert is_unavailable(browser.visit(lambda: session.user_id))
+    assert is_unavailable(browser.visit(lambda: session.log_out()))
+    now.time += 2
+    watched.switch(off=False)
+    assert browser.user() == ada
 
 
 def test_asvs_7_4_1_emptied_and_renewed(place, ada):

@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import timedelta
 from functools import reduce
 from operator import and_, or_
 
@@ -25,6 +26,7 @@ from visits import OTHER_SECRET, SECRET, Browser, record_of, says_nothing_of_coo
 from holdfast import Policy
 from holdfast.core.sealed_codec import SealedCodec
 from holdfast.core.sealing import Sealer
+from holdfast.core.token import parse
 from holdfast.flask import session
 from holdfast.stores.memory import MemoryStore
 
@@ -106,6 +108,26 @@ def test_asvs_9_1_1_authenticated_before_it_is_used(browser, monkeypatch):
     for data in (*changed, good[:-1], good[:-16], good[:17], good + b"\0", good * 2, b""):
         assert not opens(app, as_text(data))
     assert opened_envelopes == []
+
+
+def test_asvs_9_1_1_what_was_sealed_each_time(browser):
+    """A token stands for what was sealed: nothing that a request did to that is in the next one."""
+    browser.put(cart=[1, {"deep": [2]}])
+    kept = browser.cookie
+    for _ in range(3):
+        copy = Browser(browser.app, kept)
+
+        def change():
+            session["cart"].append(3)
+            session["cart"][1]["deep"].clear()
+            session.pop("a")
+
+        assert Browser(browser.app, kept).contents() == {"a": 1, "cart": [1, {"deep": [2]}]}
+        copy.visit(change)
+        assert copy.contents() == {"cart": [1, {"deep": []}, 3]}
+    with_error = Browser(browser.app, kept)
+    with_error.visit(lambda: (session["cart"].append(object()), session["nothing"]))
+    assert Browser(browser.app, kept).contents() == {"a": 1, "cart": [1, {"deep": [2]}]}
 
 
 def test_asvs_9_1_2_algorithms_that_are_allowed(browser):
@@ -202,6 +224,19 @@ def test_asvs_9_2_4_one_key_for_several_audiences(browser, other):
     assert browser.contents() == {"a": 1}
 
 
+def test_asvs_9_2_4_an_audience_that_changes(browser):
+    """Whom a token is for is asked each time, whatever an application was configured as before."""
+    app, kept = browser.app, browser.cookie
+    app.config["SESSION_COOKIE_NAME"] = "renamed"
+    renamed = Browser(app, kept)
+    assert renamed.name == "renamed"
+    assert renamed.contents() == {}
+    app.config.update(SESSION_COOKIE_NAME="session", SESSION_APPLICATION="another")
+    assert Browser(app, kept).contents() == {}
+    del app.config["SESSION_APPLICATION"]
+    assert Browser(app, kept).contents() == {"a": 1}
+
+
 # 11: cryptography
 
 
@@ -239,14 +274,18 @@ def test_asvs_11_3_2_approved_authenticated_cipher(browser):
     What another implementation opens, by RFC 8452 and RFC 5869, has the contents in it; one under a
     key, nonce or associated data that is not the same it does not open.
     """
-    browser.put(name="Ada")
-    data = opened(browser.cookie)
-    notes, mapping = data[40 : data.rindex(b"\x80")].split(b"\n")
-    assert json.loads(mapping) == {"a": 1, "name": "Ada"}
-    assert json.loads(notes) == {}
-    assert len(data) % 32 == 0
-    assert set(data[data.rindex(b"\x80") + 1 :]) <= {0}
-    assert len(raw(browser.cookie)) == 1 + 4 + 12 + len(data) + 16
+    sizes = set()
+    for count in range(33):
+        browser.put(name="A" * count)
+        data = opened(browser.cookie)
+        notes, mapping = data[40 : data.rindex(b"\x80")].split(b"\n")
+        assert json.loads(mapping) == {"a": 1, "name": "A" * count}
+        assert json.loads(notes) == {}
+        assert len(data) % 32 == 0
+        assert set(data[data.rindex(b"\x80") + 1 :]) <= {0}
+        assert len(raw(browser.cookie)) == 1 + 4 + 12 + len(data) + 16
+        sizes.add(len(browser.cookie))
+    assert len(sizes) == 2
 
 
 def test_asvs_11_3_3_integrity_of_what_is_stored():
@@ -267,6 +306,27 @@ def test_asvs_11_3_3_integrity_of_what_is_stored():
         assert browser.contents() == {}
     store._records[record.key] = record
     assert browser.contents() == {"a": 1}
+
+
+def test_asvs_11_3_2_no_key_for_tokens_that_are_dead(now):
+    """A record is for the tokens in force alone: it has no key for others, nor the old one."""
+    store = MemoryStore()
+    policy = Policy(renew_every=timedelta(minutes=1))
+    browser = Browser(Place(store, seal=True).site(policy))
+    browser.put(a=1)
+    tokens, counts, wrapped = [], [], []
+    for _ in range(12):
+        tokens.append(browser.cookie)
+        data = record_of(store, browser.cookie).data
+        counts.append(data[1])
+        wrapped.append({data[at + 4 : at + 12] for at in range(2, 2 + 72 * data[1], 72)})
+        now.time += 30
+        browser.put(a=len(tokens))
+    assert len(set(tokens)) > 4
+    assert set(counts) == {1, 2}
+    for token, digests in zip(tokens, wrapped, strict=True):
+        assert parse(token).digest[:8] in digests
+    assert not wrapped[0] & wrapped[-1]
 
 
 def test_asvs_11_5_1_random_values_in_sealed_cookies():
@@ -357,6 +417,20 @@ def test_asvs_13_3_4_reissued_with_the_current_key(sealed_place, ada):
     browser.put(a=1)
     assert moved(browser, rotated(sealed_place, old)).user() is None
     assert moved(browser, rotated(sealed_place, new)).user() == ada
+
+
+def test_asvs_13_3_4_while_it_runs(sealed_place, ada):
+    """Secret keys are read when they are used, so that they can be changed as it runs."""
+    app = sealed_place.site(SECRET_KEY_FALLBACKS=[])
+    browser = Browser(app)
+    browser.log_in(ada)
+    app.config["SECRET_KEY"] = OTHER_SECRET
+    assert browser.user() is None
+    app.config["SECRET_KEY_FALLBACKS"].append(SECRET)
+    assert browser.user() == ada
+    browser.put(a=1)
+    app.config["SECRET_KEY_FALLBACKS"].clear()
+    assert browser.user() == ada
 
 
 def test_asvs_13_3_4_a_secret_that_leaked(sealed_place, ada):

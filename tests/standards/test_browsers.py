@@ -126,6 +126,19 @@ def test_rfc6265bis_size_of_sealed_cookies(policy):
     assert len(visitor.cookie.name) + len(visitor.cookie.value) <= LONGEST_PAIR
 
 
+def test_rfc6265bis_size_with_a_long_name():
+    """The name counts as the value does."""
+    name = "n" * 400
+    browser = Browser(Place(seal=True, in_cookies=True).site(SESSION_COOKIE_NAME=name))
+    kept = []
+    for size in range(2000, 2800, 5):
+        response = browser.visit(lambda: session.update(much="x" * size))  # noqa: B023  # at once
+        if response.status_code == 200:
+            assert UserAgent().receive(response.headers["Set-Cookie"]) is not None
+            kept.append(len(browser.cookie))
+    assert LONGEST_PAIR - 50 < max(kept) + len(name) <= LONGEST_PAIR
+
+
 def test_rfc6265bis_size_of_signed_cookies():
     """A signed cookie that is longer is refused before it is sent, by policy."""
     app = make_app(SECRET_KEY=SECRET, PROPAGATE_EXCEPTIONS=True)

@@ -174,6 +174,16 @@ def test_nist_aal2_between_the_timeouts(place, ada, now):
     assert browser.get("balance") == 7
 
 
+def test_nist_aal2_nobody_s_session_is_over(place, now):
+    """Nobody's session is not withheld, but over, however long it was to last before."""
+    browser = Browser(place.site(LEVELS[2]))
+    browser.visit(lambda: (session.update(a=1), setattr(session, "lifetime", timedelta(hours=9))))
+    browser.visit(lambda: (session.get("a"), setattr(session, "lifetime", None)))
+    now.time += 2 * HOUR
+    assert browser.visit(known).result == (None, None, None, False)
+    assert browser.contents() == {}
+
+
 def test_nist_aal3_reauthentication(place, ada, now):
     """At AAL3 either time ends the session, so that only a full login goes on."""
     assert LEVELS[3].on_idle is OnIdle.END

@@ -37,7 +37,8 @@ from holdfast.core.at_rest import AtRest
 from holdfast.core.record import SessionKey
 from holdfast.core.sealing import Sealer
 from holdfast.core.token import mint
-from holdfast.flask import Holdfast, session
+from holdfast.flask import Holdfast, StoredSessionInterface, session
+from holdfast.flask.sealed_cookie import SealedCookieSessionInterface
 from holdfast.stores.memory import MemoryStore
 
 IN_COOKIES = Place(seal=True, in_cookies=True)
@@ -151,6 +152,18 @@ def test_traps_18_one_record_is_no_other():
     ):
         with pytest.raises(ValueError, match="sealed"):
             at_rest(application, secret).open(data, presented, key)
+    # Nor does it, where somebody writes the name of another key or token into it.
+    theirs, _ = at_rest(b"shop", OTHER_SECRET).close(
+        b"{}\n{}", [other], token.key, None, [other.digest]
+    )
+    for begin, end, presented, secret in (
+        (2, 6, token, OTHER_SECRET),
+        (6, 14, other, SECRET),
+        (2, 14, other, OTHER_SECRET),
+    ):
+        forged = data[:begin] + theirs[begin:end] + data[end:]
+        with pytest.raises(ValueError, match="sealed"):
+            at_rest(b"shop", secret).open(forged, presented, token.key)
 
 
 def test_traps_19_unknown_keys_cost_nothing(monkeypatch):
@@ -400,6 +413,10 @@ def test_traps_31_no_plain_text_for_want_of_a_package(monkeypatch, how, missing)
     with pytest.raises(ConfigurationError, match=said):
         Holdfast(app, **HOWS[how])
     assert app.session_interface is before
+    with pytest.raises(ConfigurationError, match=said):
+        SealedCookieSessionInterface()
+    with pytest.raises(ConfigurationError, match=said):
+        StoredSessionInterface(MemoryStore(), seal=True)
 
 
 @pytest.mark.parametrize("how", HOWS)
