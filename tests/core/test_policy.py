@@ -212,8 +212,6 @@ def test_what_is_known_serves_in_an_outage_for_longer_than_without():
     """What serves while a store is away is no newer than what nobody asks for anyway."""
     said = refused(revocation_max_age=2 * SECOND, revocation_stale_if_error=SECOND)
     assert said.startswith("revocation_stale_if_error (0:00:01) must be at least")
-        "revocation_stale_if_error (0:00:01) must be at least revocation_max_age"
-    )
     stale = 2 * SECOND
     assert Policy(revocation_stale_if_error=stale).revocation_stale_if_error == stale
 
