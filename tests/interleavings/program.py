@@ -236,10 +236,12 @@ class Programs:
     def _made(self, point: Point) -> tuple[Generator[Operation, Any, Outcome], Run]:
         request = point.request
         run = Run(now=request.began)
-        engine = self.make_engine(
-            random=Chance(request.me), listeners=(run.events.append,), **self.settings
-        )
+        engine = self.make_engine(listeners=(run.events.append,), **self.settings_of(request))
         return program(engine, request, run), run
+
+    def settings_of(self, request: Request) -> dict[str, Any]:
+        """Return what the engine of a request is made of."""
+        return {"random": Chance(request.me)} | self.settings
 
     def _step(self, point: Point) -> None:
         steps, run = self._made(point)

@@ -62,6 +62,7 @@ class Promise(enum.Enum):
     FRESH = "only who authenticates as a user is fresh, and only that begins the time anew"
     CAPPED = "a user has no more sessions than max_per_user, and no fewer for it"
     REUSED = "a token out of force is told of, and no other"
+    SEALED = "each token in force opens the record, sealed, and no other does"
 
 
 class Problem(NamedTuple):

@@ -7,11 +7,13 @@ import gc
 import multiprocessing
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the processes that are started from here
 
+from at_rest_model import SealedPrograms, SealedWorld
+from campaign_of_seals import SealedCampaign
 from kinds import KINDS, MORE_KINDS, Kind
 from kinds_of_life import CAPPED, SIGNING_IN, WITHHELD
 from model_store import Perform, perform
@@ -40,7 +42,8 @@ class Campaign:
     usual ones, too. ``signed``: it begins with a signed cookie, which becomes a session.
     ``going_on``: by policy, pages go on without the store. ``signing_in``: users authenticate, and
     end sessions elsewhere. ``withheld``: a session is withheld, or soon will be. ``capped``: so
-    many sessions a user may have; if it is one, the least active goes.
+    many sessions a user may have; if it is one, the least active goes. ``at_rest``: records are
+    sealed; what is there at first is "sealed", "plain", or "renewed and plain".
     """
 
     requests: int
@@ -53,10 +56,11 @@ class Campaign:
     signing_in: bool = False
     withheld: bool = False
     capped: int = 0
+    at_rest: str = ""
 
     def __str__(self) -> str:
         given = vars(self).items()
-        extra = [f"{name} {value}" if name == "capped" else name for name, value in given if value]
+        extra = [name if value is True else f"{name} {value}" for name, value in given if value]
         return f"{self.requests} requests{': ' if extra[1:] else ''}{', '.join(extra[1:])}"
 
     def world(self, make_engine: MakeEngine = StoredEngine, perform: Perform = perform) -> World:
@@ -69,8 +73,13 @@ class Campaign:
             max_per_user=self.capped or None,
             least_active=self.capped == 1,
         )
-        programs = Programs(make_engine, terms=terms, go_on_without_store=self.going_on)
-        return World(programs, perform, faults=self.faults, jump=self.jump)
+        how = {"terms": terms, "go_on_without_store": self.going_on}
+        walks = {"faults": self.faults, "jump": self.jump}
+        if self.at_rest:
+            begins = "" if self.at_rest == "sealed" else self.at_rest
+            sealed = SealedPrograms(make_engine, **how)
+            return SealedWorld(sealed, perform, begins=begins, **walks)
+        return World(Programs(make_engine, **how), perform, **walks)
 
     def combinations(self) -> list[tuple[tuple[Kind, ...], Start]]:
         """Return what is walked."""
@@ -131,9 +140,34 @@ def main() -> int:
         metavar="N",
         help="with logins instead of a user who may have so many sessions, 1 or 2",
     )
+    parser.add_argument(
+        "--at-rest",
+        default="",
+        metavar="WHAT",
+        help="sealed at rest; at first sealed, plain, or 'renewed and plain'",
+    )
+    sealed = parser.add_argument_group("sessions in sealed cookies, with revocations")
+    sealed.add_argument("--sealed", action="store_true", help="walk these instead")
+    for name, what in (
+        ("few", "with fewer kinds of request"),
+        ("slow", "with answers of the store that take their time"),
+        ("outage", "with a store that goes away and comes back"),
+        ("stale", "with a policy by which what is known serves meanwhile"),
+        ("timed", "with an absolute lifetime, and sessions that are or get withheld"),
+    ):
+        sealed.add_argument(f"--{name}", action="store_true", help=what)
+    sealed.add_argument(
+        "--jumps", type=int, nargs="+", default=(), metavar="N", help="the clock jumps so far"
+    )
+    sealed.add_argument("--start", default="", help="the name of the only beginning")
     given = vars(parser.parse_args())
-    processes = given.pop("processes")
-    campaign = Campaign(**given)
+    processes, is_sealed = given.pop("processes"), given.pop("sealed")
+    kind = SealedCampaign if is_sealed else Campaign
+    names = {field.name for field in fields(kind)}
+    if refused := [name for name, value in given.items() if value and name not in names]:
+        parser.error(f"not with{'out' * (not is_sealed)} --sealed: {', '.join(refused)}")
+    given["jumps"] = tuple(given["jumps"])
+    campaign = kind(**{name: value for name, value in given.items() if name in names})
     began = time.perf_counter()
     tally = campaign.walk_in(processes)
     for problem in tally.problems:

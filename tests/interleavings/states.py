@@ -77,12 +77,13 @@ CAPPED_STARTS = (
 class Store:
     """A state of the store."""
 
-    __slots__ = ("keys", "problems", "records", "steps", "users")
+    __slots__ = ("keys", "looked_into", "problems", "records", "steps", "users")
 
     def __init__(
         self, records: dict[SessionKey, Record], most: dict[str, int], *, strictly: bool
     ) -> None:
         self.records = records
+        self.looked_into = False  # whether what is sealed in it has been opened
         self.steps: dict[Any, Performed] = {}
         live = [record for record in records.values() if not record.ended]
         self.keys = frozenset(record.key for record in live)

@@ -17,7 +17,7 @@ A state that was reached before is counted and not walked again.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import promises_of_life as life
@@ -82,7 +82,7 @@ class World:
         self.strictly = not {POP_ALL, POP_USER} & set(kinds)
         self._stores.clear()
         self.kinds, self.start = kinds, start
-        records = first_records(start)
+        records = self.first_records(start)
         comes = [
             kind.login_of(me)
             for me, kind in enumerate(kinds, 1)
@@ -95,6 +95,10 @@ class World:
         self.alone = self.most[A] <= 1
         places = tuple(Unsent(me, kind) for me, kind in enumerate(kinds, 1))
         return State(self._store(records), places, start.cookie, frozenset({start.cookie}))
+
+    def first_records(self, start: Start) -> Mapping[SessionKey, Record]:
+        """Return the records of before."""
+        return first_records(start)
 
     def walk(self, kinds: Sequence[Kind], start: Start) -> Tally:
         """Walk all interleavings of requests of these kinds."""
