@@ -120,7 +120,7 @@ class Revocations:
         after = before
         if user is not None and user != held.user_id:
             after = yield from self._knowledge.ask(key_of_user(user))
-        spared = before is not None and before.version == outlives
+        spared = before is not None and user == held.user_id and before.version == outlives
         limits = (own, everybody, None if spared else before)
         if any(limit is not None and _ends(limit, held) for limit in limits):
             return None
