@@ -305,7 +305,7 @@ TestLives = Lives.TestCase
 TestLives.settings = some(400)
 
 TestSealedLives = SealedLives.TestCase
-TestSealedLives.settings = some(80)
+TestSealedLives.settings = some(50)
 
 TestLatelySealedLives = LatelySealedLives.TestCase
-TestLatelySealedLives.settings = some(50)
+TestLatelySealedLives.settings = some(30)

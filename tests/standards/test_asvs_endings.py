@@ -152,6 +152,27 @@ def test_asvs_7_4_1_as_long_as_a_cookie_lives(place, ada, now, states, ending):
             assert opened.result == (None, None)
 
 
+@pytest.mark.parametrize("states", KEPT)
+def test_asvs_7_4_1_ended_by_an_older_cookie(place, ada, now, states):
+    """And it is so if whoever ended it had an older cookie, which is over before the others."""
+    policy = KEPT[states]
+    app = place.site(policy)
+    browser = Browser(app)
+    browser.log_in(ada)
+    older = browser.twin()
+    longest = policy.absolute or policy.idle
+    now.time += int(policy.idle.total_seconds()) - 60
+    browser.visit(lambda: (setattr(session, "lifetime", longest), session.get("a")))
+    assert browser.user() == ada
+    older.visit(lambda: session.log_out())
+    began, left = now.time, int(longest.total_seconds())
+    for part in (61, 600, 3600, left // 2, left - int(policy.idle.total_seconds()), left - 1):
+        now.time = began + part
+        list(manage.purge(place.store, now.time))
+        assert Browser(place.site(policy), browser.cookie).user() is None
+        assert Browser(place.site(policy), browser.cookie).contents() == {}
+
+
 def test_asvs_7_4_1_no_lifetime_beyond_what_is_remembered(place, ada):
     """Without an absolute limit no session makes itself last for longer than its end is known."""
     browser = Browser(place.site(Policy(idle=timedelta(days=7))))
