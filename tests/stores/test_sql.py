@@ -28,8 +28,13 @@ from holdfast.testing import (
     a_record,
     at_once,
 )
+from holdfast.testing.races import Races
 
 SPAWN = multiprocessing.get_context("spawn")
+STRICT = {
+    "postgresql": "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+    "mysql": "SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+}
 SERVERS = {"postgresql": "HOLDFAST_TEST_POSTGRESQL", "mariadb": "HOLDFAST_TEST_MARIADB"}
 
 
@@ -82,6 +87,25 @@ class TestSQLStore(
     @pytest.fixture
     def store(self, shared_store):
         return shared_store
+
+
+class TestSQLStoreOfStrictTransactions(CappableContract, Races):
+    """A server may have each transaction see one moment: what it rolls back is done again."""
+
+    @pytest.fixture(scope="class")
+    def strict_store(self, url):
+        with a_store(url) as store:
+
+            @event.listens_for(store._engine, "connect")
+            def demand(connection, _):
+                connection.cursor().execute(STRICT[store._family])
+
+            store.close()
+            yield store
+
+    @pytest.fixture
+    def store(self, strict_store):
+        return strict_store
 
 
 def test_an_operation_is_a_statement(store, said):

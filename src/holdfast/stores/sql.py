@@ -18,7 +18,12 @@ from holdfast.core.store import Page, Purged
 from holdfast.errors import ConfigurationError
 from holdfast.stores.purging import Purging, check_duration
 from holdfast.stores.sql_engine import engine_for, read_url
-from holdfast.stores.sql_failures import is_created_meanwhile, is_duplicate, what_it_means
+from holdfast.stores.sql_failures import (
+    is_created_meanwhile,
+    is_duplicate,
+    is_rolled_back,
+    what_it_means,
+)
 from holdfast.stores.sql_rows import encoded, record_of, values_of
 from holdfast.stores.sql_statements import (
     definitions,
@@ -35,6 +40,8 @@ Rows = Sequence[Any]
 _PUT_OFF_AT_ONCE = 500
 # From 1,000 on MariaDB makes a table of what stands in IN (…), and may read in another order.
 _LOCKED_AT_ONCE = 500
+# Each time, another one's statement was committed.
+_ROLLED_BACK_AT_MOST = 100
 
 
 class SQLStore:
@@ -236,6 +243,12 @@ class SQLStore:
     def _execute(self, sql: str, values: Any = None) -> tuple[Rows, int]:
         """Run a statement; return its rows, or none, and how many rows it concerned."""
         with self._connected() as connection:
+            for _ in range(_ROLLED_BACK_AT_MOST):
+                try:
+                    return _answer(connection, sql, values)
+                except exc.DBAPIError as error:
+                    if not is_rolled_back(error):
+                        raise
             return _answer(connection, sql, values)
 
     @contextlib.contextmanager

@@ -17,6 +17,8 @@ _NO_TABLE = {"42P01", "42703", 1146, 1054}
 _NO_PERMISSION = {"42501", 1142, 1143}
 _TOO_LARGE = 1153
 _DUPLICATE = 1062
+# A deadlock; and, where transactions see one moment, another one that wrote meanwhile.
+_ROLLED_BACK = {"40001", "40P01", 1213}
 _CREATED_MEANWHILE = {"42P07", "42710", "23505", 1050, 1061}
 
 
@@ -36,6 +38,14 @@ def code_of(error: exc.DBAPIError) -> str | int | None:
 def is_duplicate(error: exc.IntegrityError) -> bool:
     """Return whether MySQL refused a row since there is one of that key."""
     return code_of(error) == _DUPLICATE
+
+
+def is_rolled_back(error: exc.DBAPIError) -> bool:
+    """Return whether the server undid a transaction for the sake of another, and said so.
+
+    A statement that is committed by itself has done nothing then, and can be tried again.
+    """
+    return code_of(error) in _ROLLED_BACK
 
 
 def is_created_meanwhile(error: exc.DBAPIError) -> bool:
