@@ -1,55 +1,34 @@
-"""A session's whole life, at random and against a model: browsers, users, devices, policies, time.
+"""A stored session's whole life, at random and against a model: users, devices, policies, time.
 
 ``HOLDFAST_EXAMPLES=50`` makes a campaign of it.
 """
 
-# ruff: noqa: FBT001 - rules are given what was drawn, by name
-
 from __future__ import annotations
 
-import os
-from datetime import timedelta
-from typing import Any
-
 import hypothesis.strategies as st
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from browsing import Browsing, some
+from hypothesis.stateful import initialize, precondition, rule
 from lives import (
     BROWSERS,
-    CLEAR,
     DAY,
     HOUR,
-    LEAVE,
-    LOG_OUT,
-    METHODS,
     MINUTE,
-    POLLS,
     READ,
-    REGENERATE,
-    assign,
-    attribute,
     browser,
     log_in,
     log_in_unless_full,
     policies,
     rarely,
-    reauthenticated,
-    remember,
     who,
 )
 from model import Answer
-from world import Browser, Step, World, handle, seconds
+from world import Step, World, handle
 
 from holdfast import Policy, manage
 
 
-class Lives(RuleBasedStateMachine):
+class Lives(Browsing):
     """Several browsers of several users; after each step, all tokens are worth what they are to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.browsers = [Browser() for _ in range(BROWSERS)]
-        self.written = 0
 
     @initialize(policy=policies())
     def begin(self, policy: Policy) -> None:
@@ -59,139 +38,61 @@ class Lives(RuleBasedStateMachine):
     def world_of(self, policy: Policy) -> World:
         return World(policy)
 
-    # Requests
+    def request(
+        self, token: str | None, steps: list[Step], process: int
+    ) -> tuple[Answer, str | None]:
+        del process
+        return self.world.request(token, steps)
 
-    def send(
-        self, number: int, steps: list[Step], *, lost: bool = False, token: str | None = None
-    ) -> None:
-        """Send a request of a browser, with its cookie or another; its answer may be lost."""
-        browser = self.browsers[number]
-        answer, new = self.world.request(browser.cookie if token is None else token, steps)
-        if new is not None:
-            browser.before.append(new)
-        if answer is not Answer.KEEP and not lost:
-            browser.cookie = new
+    @property
+    def longest(self) -> int:
+        absolute = self.policy.absolute
+        return 400 * DAY if absolute is None else int(absolute.total_seconds())
 
-    def write(self, key: str) -> Step:
-        """Return a step that writes what nobody else writes."""
-        self.written += 1
-        value = f"{key}{self.written}"
-        return Step(f"{key} = {value}", lambda one: one.__setitem__(key, value))
-
-    def lifetime(self, count: int | None) -> Step:
-        """Return a step that gives the session a lifetime, cut to what the policy allows."""
-        longest = min(self.policy.absolute or timedelta(days=400), timedelta(days=400))
-        value = None if count is None else min(seconds(count), longest)
-        return attribute("lifetime", value)
+    def due(self) -> list[int]:
+        rules = self.world.model.rules
+        return [
+            rules.idle // 2 + 1,
+            rules.idle,
+            (rules.absolute or 0) // 2 + 1,
+            rules.absolute or 0,
+            rules.renew_every or 0,
+            rules.grace,
+            rules.in_flight,
+            rules.touch_every,
+            MINUTE,
+        ]
 
     def steps(self) -> st.SearchStrategy[Step]:
-        """Return all that a view may do to its session."""
         return st.one_of(
-            st.sampled_from([READ, LEAVE, CLEAR, LOG_OUT, REGENERATE, POLLS]),
-            st.builds(self.write, st.sampled_from("ab")),
-            st.builds(log_in, who, METHODS),
-            st.builds(log_in_unless_full, who),
-            st.builds(assign, who),
-            st.builds(remember, who),
-            st.builds(reauthenticated, METHODS),
-            st.builds(attribute, st.just("permanent"), st.booleans()),
-            st.builds(self.lifetime, st.sampled_from([None, 5, HOUR, 400 * DAY])),
-            st.builds(self.meanwhile, who),
+            super().steps(), st.builds(log_in_unless_full, who), st.builds(self.meanwhile, who)
         )
-
-    def requests(self) -> st.SearchStrategy[list[Step]]:
-        """Return requests that leave the user where they are, mostly."""
-        return st.one_of(
-            st.just([READ]),
-            st.just([READ, POLLS]),
-            st.builds(lambda step: [step], st.builds(self.write, st.sampled_from("ab"))),
-            st.builds(lambda step: [step], st.builds(reauthenticated, METHODS)),
-            st.builds(
-                lambda count: [READ, self.lifetime(count)],
-                st.sampled_from([None, 5, 30, HOUR, 30 * DAY, 400 * DAY]),
-            ),
-        )
-
-    @rule(number=browser, data=st.data(), lost=rarely)
-    def does_something(self, number: int, data: st.DataObject, lost: bool) -> None:
-        self.send(number, data.draw(self.requests(), label="steps"), lost=lost)
-
-    @rule(number=browser, data=st.data(), lost=rarely)
-    def does_much(self, number: int, data: st.DataObject, lost: bool) -> None:
-        """One request does several things, and others may happen meanwhile."""
-        steps = data.draw(st.lists(self.steps(), min_size=1, max_size=4), label="steps")
-        self.send(number, steps, lost=lost)
-
-    @rule(number=browser, user=who, methods=METHODS, lost=rarely)
-    def logs_in(self, number: int, user: str, methods: Any, lost: bool) -> None:
-        self.send(number, [log_in(user, methods), self.write("a")], lost=lost)
-
-    @rule(number=browser, user=who, methods=METHODS, data=st.data())
-    def stays_for_long(self, number: int, user: str, methods: Any, data: st.DataObject) -> None:
-        """Log in and come back again and again, with all the time between."""
-        self.send(number, [log_in(user, methods), self.write("a")])
-        for _ in range(data.draw(st.integers(2, 6))):
-            self.wait(data)
-            self.everybody_is_where_they_should_be()
-            steps = data.draw(self.requests(), label="steps")
-            self.send(number, steps, lost=data.draw(rarely, label="lost"))
-            self.everybody_is_where_they_should_be()
 
     @precondition(lambda self: self.world.model.rules.renew_every)
     @rule(number=browser, user=who, data=st.data())
     def is_renewed(self, number: int, user: str, data: st.DataObject) -> None:
         """Come back when the token is to be renewed, and use the old one and the new."""
-        self.send(number, [log_in(user, ())])
-        self.world.clock.advance(self.world.model.rules.renew_every or 0)
+        self.send(number, [log_in(user, ())], 0)
+        self.world.advance(self.world.model.rules.renew_every or 0)
         for _ in range(data.draw(st.integers(1, 3))):
-            self.send(number, [READ], lost=data.draw(rarely, label="lost"))
-            self.world.clock.advance(data.draw(st.sampled_from([0, 1, 9, 11, 41]), label="wait"))
+            self.send(number, [READ], 0, lost=data.draw(rarely, label="lost"))
+            self.world.advance(data.draw(st.sampled_from([0, 1, 9, 11, 41]), label="wait"))
             self.everybody_is_where_they_should_be()
-
-    @precondition(lambda self: self.world.model.rules.withholds)
-    @rule(number=browser, user=who, methods=METHODS, data=st.data())
-    def comes_back_idle(self, number: int, user: str, methods: Any, data: st.DataObject) -> None:
-        """Be away for long, write and authenticate again, or have somebody else log in."""
-        remembers = data.draw(st.sampled_from([[], [attribute("permanent", value=True)]]))
-        self.send(number, [log_in(user, methods), self.write("a"), *remembers])
-        self.world.clock.advance(self.world.model.rules.idle)
-        returns = st.one_of(
-            st.builds(reauthenticated, METHODS),
-            st.builds(log_in, who, METHODS),
-            st.sampled_from([READ, READ, LEAVE, REGENERATE]),
-        )
-        for _ in range(data.draw(st.integers(1, 3))):
-            steps = [self.write(data.draw(st.sampled_from("ab")))]
-            steps += data.draw(st.lists(returns, max_size=1), label="steps")
-            self.send(number, steps, lost=data.draw(rarely, label="lost"))
-            self.everybody_is_where_they_should_be()
-        self.send(number, [reauthenticated(methods)])
 
     @rule(user=who, data=st.data())
     def has_many_devices(self, user: str, data: st.DataObject) -> None:
         """Log in everywhere, and be active in some of the browsers."""
         for number in range(BROWSERS):
-            self.send(number, [log_in(user, ())])
-            self.world.clock.advance(data.draw(st.integers(0, 2), label="wait"))
+            self.send(number, [log_in(user, ())], 0)
+            self.world.advance(data.draw(st.integers(0, 2), label="wait"))
             for other in data.draw(st.lists(browser, max_size=2), label="visit"):
-                self.send(other, [self.write("a")])
+                self.send(other, [self.write("a")], 0)
             self.everybody_is_where_they_should_be()
 
     def meanwhile(self, user: str) -> Step:
         """Return a step in which all sessions of a user are ended from elsewhere."""
         words = f"meanwhile {user!r} is ended"
         return Step(words, lambda _: self.end_user(user), quiet=True, meanwhile=True)
-
-    @precondition(lambda self: any(browser.before for browser in self.browsers))
-    @rule(number=browser, data=st.data())
-    def replays(self, number: int, data: st.DataObject) -> None:
-        """Somebody has an older token, or another's."""
-        known = [token for browser in self.browsers for token in browser.before]
-        token = data.draw(st.sampled_from(known[-20:]), label="token")
-        steps = data.draw(
-            st.sampled_from([[READ], [self.write("a")], [LOG_OUT], [log_in("ada", ())]])
-        )
-        self.send(number, steps, lost=data.draw(st.booleans()), token=token)
 
     # Devices
 
@@ -223,28 +124,7 @@ class Lives(RuleBasedStateMachine):
         steps = manage.end_session(world.engine, user, handle(life.token), world.clock())
         world.end([life] if life.owner == user else [], steps)
 
-    # Time, and what is rare
-
-    def wait(self, data: st.DataObject) -> None:
-        """Have about as much time pass as something takes that the policy states."""
-        rules = self.world.model.rules
-        due = [
-            rules.idle // 2 + 1,
-            rules.idle,
-            (rules.absolute or 0) // 2 + 1,
-            rules.absolute or 0,
-            rules.renew_every or 0,
-            rules.grace,
-            rules.in_flight,
-            rules.touch_every,
-            MINUTE,
-        ]
-        about = data.draw(st.sampled_from(due), label="about")
-        self.world.clock.advance(max(0, about + data.draw(st.integers(-2, 2), label="off by")))
-
-    @rule(data=st.data())
-    def time_passes(self, data: st.DataObject) -> None:
-        self.wait(data)
+    # What is rare
 
     @rule(user=who, kind=st.sampled_from(["purge", "end user", "end all"]))
     def has_bad_luck(self, user: str, kind: str) -> None:
@@ -260,18 +140,7 @@ class Lives(RuleBasedStateMachine):
 
     @rule(count=st.sampled_from([1, 2, 5, 10, MINUTE, HOUR]))
     def clock_goes_back(self, count: int) -> None:
-        self.world.clock.advance(-count)
-
-    # Whatever happened
-
-    @invariant()
-    def everybody_is_where_they_should_be(self) -> None:
-        """Each token opens what it is to, records and index agree."""
-        if not hasattr(self, "world"):
-            return
-        texts = {text for browser in self.browsers for text in browser.before[-4:]}
-        texts |= {browser.cookie for browser in self.browsers if browser.cookie}
-        self.world.compare(sorted(texts))
+        self.world.advance(-count)
 
 
 class SealedLives(Lives):
@@ -290,15 +159,6 @@ class LatelySealedLives(SealedLives):
 
     def world_of(self, policy: Policy) -> World:
         return World(policy)
-
-
-def some(count: int) -> Any:
-    return settings(
-        max_examples=max(1, int(count * float(os.environ.get("HOLDFAST_EXAMPLES", "1")))),
-        stateful_step_count=20,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 TestLives = Lives.TestCase

@@ -96,6 +96,10 @@ class World:
 
     # A request
 
+    def advance(self, count: int) -> None:
+        """Let so many seconds pass, or set the clock back."""
+        self.clock.advance(count)
+
     def request(self, token: str | None, steps: list[Step]) -> tuple[Answer, str | None]:
         """Send a request; return what its response does to the cookie, and what it sets it to."""
         now = self.clock()
