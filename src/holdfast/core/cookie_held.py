@@ -78,9 +78,10 @@ def _has_stock_loading(cls: Any) -> bool:
 
 @functools.lru_cache(maxsize=64)
 def _has_stock_flags(cls: Any) -> bool:
-    """Whether a class is modified and permanent as :class:`Session` is."""
+    """Whether a class is accessed, modified and permanent as :class:`Session` is."""
     return (
         issubclass(cls, Session)
+        and cls.accessed is Session.accessed
         and cls.modified is Session.modified
         and cls.permanent is Session.permanent
     )
@@ -95,6 +96,19 @@ def wants_cookie(session: Any, refresh: bool) -> bool:  # noqa: FBT001  # on the
     return modified or (refresh and session.permanent)
 
 
+def _may_want_cookie(session: Session, refresh: bool) -> bool:  # noqa: FBT001  # as above
+    """Return False if :func:`wants_cookie` would, for a class with stock flags; loads nothing."""
+    if session._modified or (session._lent and session.modified):
+        return True
+    if not refresh:
+        return False
+    token, source = session._token, session._source
+    if token is None or source is None:
+        return "_permanent" in dict.keys(session)
+    may: bool = source.may_be_permanent(token)
+    return may
+
+
 def commit(
     session: Any,
     refresh: bool,  # noqa: FBT001  # on the fast path, where keywords are not free
@@ -104,17 +118,10 @@ def commit(
 
     ``wants`` is asked in place of :func:`wants_cookie` where an adapter lets applications decide.
     """
-    accessed: bool = session.accessed
     cls: Any = type(session)
-    if not accessed and wants is None and _has_stock_flags(cls):
-        # Never looked at: nothing is loaded but for a permanent session's refresh.
-        token = session._token
-        if (
-            token is not None
-            and not session._modified
-            and not (refresh and session._source.may_be_permanent(token))
-        ):
-            return KEEP, False
+    if wants is None and _has_stock_flags(cls) and not _may_want_cookie(session, refresh):
+        return KEEP, session._accessed
+    accessed: bool = session.accessed
     if session:
         wanted = wants_cookie(session, refresh) if wants is None else wants()
         action = SET if wanted else KEEP

@@ -14,7 +14,7 @@ from itsdangerous import URLSafeTimedSerializer
 
 from holdfast.core import cookie_held, keys, kinds
 from holdfast.core.choices import OnLargeCookie
-from holdfast.core.cookie_held import DROP, SET, Codec
+from holdfast.core.cookie_held import KEEP, SET, Codec
 from holdfast.core.cookies import BROWSER_LIMIT, quoted
 from holdfast.core.policy import Policy
 from holdfast.core.signed_codec import SignedCodec
@@ -112,7 +112,9 @@ class SecureCookieSessionInterface(SessionInterface):
         else:
             wants = partial(self.should_set_cookie, app, session)
             action, vary = cookie_held.commit(session, refresh, wants)
-        if not vary:
+        if action is KEEP:
+            if vary:
+                vary_by_cookie(response)
             return
         accessed = session.accessed
         if accessed:
@@ -120,7 +122,7 @@ class SecureCookieSessionInterface(SessionInterface):
         if action is SET:
             self._set_cookie(app, session, response)
             session.accessed = accessed  # what is asked here is no look of the application's
-        elif action is DROP:
+        else:
             attributes = self.get_cookie_attributes(app)
             drop_cookie(response, self.get_cookie_name(app), attributes)
             self.guard(app, response, attributes)
