@@ -68,6 +68,14 @@ def test_never_looked_at(cookie):
     assert server.events == []
 
 
+@pytest.mark.parametrize("hears", [True, False])
+def test_loads_that_nobody_hears(hears):
+    """Where nobody listens to what is loaded, nothing is told of it; of the rest it is."""
+    server = Server(hears_loads=lambda: hears)
+    server.visit(server.stored(a=1), regenerate)
+    assert [event.name for event in server.events] == ["loaded"] * hears + ["regenerated"]
+
+
 # Looked at, unchanged → Touch, if due
 
 

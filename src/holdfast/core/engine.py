@@ -44,6 +44,9 @@ class Engine:
     whether any listener would do anything with ``loaded``, the event of every request.
     """
 
+    read: Callable[[str], Any]
+    """Takes a cookie's text apart; returns None for what is no session's."""
+
     revocations: Revocations | None = None
     """What sessions in cookies were ended, where that can be done."""
 

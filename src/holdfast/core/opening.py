@@ -38,8 +38,10 @@ def judged(engine: StoredEngine, token: Token, record: Record | None, arrived: i
             return Opened(Verdict.UNKNOWN, token)
         engine.tell("loaded", token.handle, "withheld")
         return Opened(verdict, token, record, letter, aside, withheld=True)
-    engine.tell("loaded", token.handle)
-    letter, contents = whole(engine, letter, contents, aside)
+    if engine.hears_loads():
+        engine.tell("loaded", token.handle)
+    if aside:
+        letter, contents = whole(engine, letter, contents, aside)
     return Opened(verdict, token, record, letter, contents, engine.users.of(contents))
 
 

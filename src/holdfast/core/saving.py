@@ -70,7 +70,7 @@ def save(  # noqa: PLR0913, PLR0917  # what is known of a request whose token is
         )
         session.settle(after, contents if merging or change.replaces else None)
         if saves:
-            _tell_saved(engine, token.handle, step, merging, conflicts)
+            _tell_saved(engine, token, step, merging, conflicts)
         user = step.record.user_id
         if user is not None and user != record.user_id:
             yield from cap(engine, user, token.key, now)
@@ -116,14 +116,14 @@ def _touch(  # noqa: PLR0913, PLR0917  # as in `save`
 
 def _tell_saved(
     engine: StoredEngine,
-    handle: str,
+    token: Token,
     step: Successor,
     merged: bool,  # noqa: FBT001  # called above alone
     conflicts: list[str],
 ) -> None:
     if merged:
-        engine.tell("merged", handle)
+        engine.tell("merged", token.handle)
     for path in conflicts:
-        engine.tell("conflict", handle, key=path)
+        engine.tell("conflict", token.handle, key=path)
     if step.why:
-        engine.tell("regenerated", handle, step.why)
+        engine.tell("regenerated", token.handle, step.why)

@@ -59,6 +59,7 @@ class SealedEngine(Engine):
     ) -> None:
         super().__init__(**settings)
         self.codec = codec
+        self.read = codec.load
         self.revocations = revocations
 
     @property

@@ -55,6 +55,8 @@ class StoredEngine(Engine):
         super().__init__(**settings)
         self.at_rest = at_rest
 
+    read = staticmethod(tokens.parse)
+
     def find(self, presented: Token | SignedCookie | None, arrived: int) -> Steps[Opened]:
         """As :meth:`Engine.find`."""
         if presented is None:
@@ -117,9 +119,10 @@ class StoredEngine(Engine):
                 )
                 after = session._opened
                 record = None if after is None else after.record
+                if cookie is None or outcome is not NOTHING or record is None:
+                    return outcome
                 # One that was renewed since is on its way to the browser.
-                kept = outcome is NOTHING and record is not None and token.opens(record.secret)
-                return Outcome(SET, token.text) if kept and cookie is not None else outcome
+                return Outcome(SET, token.text) if token.opens(record.secret) else NOTHING
         if opened.verdict in {Verdict.NONE, Verdict.UNKNOWN, Verdict.FOREIGN}:
             # What nobody can open any more must not stay alive beside a login.
             lost = opened.verdict is Verdict.FOREIGN and change.logs_in

@@ -40,7 +40,13 @@ from holdfast.flask.agreement import (
     checked_policy,
     warn_of_other_sites,
 )
-from holdfast.flask.given import copied, guarded_listeners, keys_of, timestamp
+from holdfast.flask.given import (
+    copied,
+    guarded_listeners,
+    keys_of,
+    permanent_lifetime,
+    timestamp,
+)
 from holdfast.flask.headers import drop_cookie, find_cookie, set_cookie, vary_by_cookie
 from holdfast.flask.interface import SessionInterface
 from holdfast.flask.secure_cookie import SecureCookieSessionInterface
@@ -110,7 +116,7 @@ class FullSessionInterface(SessionInterface):
         text = find_cookie(request, name)
         arrived = int(time.time())
         engine = self._engine(app, name)
-        read = self._reader(engine)
+        read = engine.read
         if self.migrate_until > arrived:
             if not app.secret_key:
                 msg = "migrate_until needs the SECRET_KEY that signed the cookies; set it"
@@ -243,17 +249,14 @@ class FullSessionInterface(SessionInterface):
         """Return an engine that is made of :meth:`_settings` and what else its kind takes."""
         raise NotImplementedError
 
-    def _reader(self, engine: Any) -> Callable[[str], Any]:
-        """Return what takes a cookie's text apart; it returns None for what is no session's."""
-        raise NotImplementedError
-
     def _settings(self, app: Flask) -> dict[str, Any]:
         """Return what all engines are made of; ConfigurationError for what can't be."""
         config = app.config
-        idle = int(app.permanent_session_lifetime.total_seconds())
-        if idle < 1:
-            msg = f"PERMANENT_SESSION_LIFETIME must be at least a second, not {idle} seconds"
+        name: object = self.get_cookie_name(app)
+        if not isinstance(name, str) or not name:
+            msg = f"SESSION_COOKIE_NAME must be the name of the session's cookie, not {name!r}"
             raise ConfigurationError(msg)
+        idle = int(permanent_lifetime(app).total_seconds())
         # Where Flask-Login keeps the user, another key is something else.
         either = ("_user_id",) if "login_manager" in vars(app) else ("_user_id", "user_id")
         user_keys = keys_of(app, "SESSION_USER_KEYS", either)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, datetime
 from os import urandom
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from holdfast.core import kinds
 from holdfast.core.events import Listener
@@ -74,9 +74,6 @@ class SealedCookieSessionInterface(FullSessionInterface):
             stale_if_error=0 if stale is None else stale.total_seconds(),
             clock=_Clock(),
         )
-
-    def _reader(self, engine: SealedEngine) -> Callable[[str], Any]:
-        return engine.codec.load
 
     def _make_engine(self, app: Flask) -> SealedEngine:
         settings = self._settings(app)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import date, datetime
 from os import urandom
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from holdfast.core import kinds, token as tokens
+from holdfast.core import kinds
 from holdfast.core.events import Listener
 from holdfast.core.policy import Policy
 from holdfast.core.store import Cappable, Store
@@ -68,9 +68,6 @@ class StoredSessionInterface(FullSessionInterface):
         if self.policy.max_per_user is not None and not isinstance(store, Cappable):
             msg = f"max_per_user takes a store that has cap, and {type(store).__name__} has not"
             raise ConfigurationError(msg)
-
-    def _reader(self, engine: StoredEngine) -> Callable[[str], Any]:  # noqa: ARG002  # overrides
-        return tokens.parse
 
     def _make_engine(self, app: Flask) -> StoredEngine:
         settings = self._settings(app)
