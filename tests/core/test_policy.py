@@ -245,6 +245,14 @@ def test_a_token_lives_longer_than_the_grace_that_is_not_stated():
     assert terms.renew_every > terms.grace
 
 
+@pytest.mark.parametrize("seconds", [100, 101])
+def test_a_token_is_renewed_within_the_absolute_lifetime(seconds):
+    """Renewal that would never come is refused."""
+    said = refused(renew_every=seconds * SECOND, absolute=100 * SECOND)
+    assert said.startswith(f"renew_every ({seconds * SECOND}) must be less than absolute (0:01:40)")
+    assert Policy(renew_every=99 * SECOND, absolute=100 * SECOND).renew_every is not None
+
+
 # As a value
 
 

@@ -142,7 +142,9 @@ def test_for_a_domain_and_for_development(first):
 
 
 def test_a_domain_that_is_none_is_refused():
-    """A domain is checked as any is."""
+    """A domain is checked as any is, and there has to be one."""
+    with pytest.raises(ConfigurationError, match="domain must be a host's name"):
+        Policy.secure().for_domain(None)  # type: ignore[arg-type]  # a mistake
     with pytest.raises(ConfigurationError, match="domain must be a host's name"):
         Policy.secure().for_domain("")
 

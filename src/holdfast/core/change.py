@@ -66,7 +66,9 @@ class Change:
     def of(cls, session: FullMapping, opened: Opened, visit: Visit) -> Change:
         """Return what a session was asked; ``opened`` is what it was loaded as."""
         contents = session._raw()
-        wrote, cleared, asked = session.modified, session._cleared, session._asked
+        cleared, asked = session._cleared, session._asked
+        # Who logged in is kept, whatever a view says of `modified`.
+        wrote = session.modified or (asked.sign_in is not None and asked.sign_in.is_login)
         was, withheld = opened.user, opened.withheld
         user = visit.engine.users.of(contents) if wrote else was
         sign_in = asked.sign_in

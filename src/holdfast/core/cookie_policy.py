@@ -79,7 +79,7 @@ class CookiePolicy:
         if self.path is not None and not _is(_PATH, self.path):
             problems.append(f"path must begin with a slash and hold no ';', not be {self.path!r}")
         if self.domain is not None and not _is_host(self.domain):
-            problems.append(f"domain must be a host's name, as 'example.org', not {self.domain!r}")
+            problems.append(_no_host(self.domain))
         return problems
 
     def _dropped_by_browsers(self) -> list[str]:
@@ -126,6 +126,8 @@ class CookiePolicy:
 
     def for_domain(self, domain: str) -> Self:
         """Return this for all hosts beneath a domain, under a name that may have one."""
+        if not _is_host(domain):
+            raise ConfigurationError(_no_host(domain))
         name = self.name
         if _prefix(name) == _HOST:
             name = f"{_SECURE}{_without_prefix(name)}"
@@ -147,6 +149,10 @@ def _is_host(domain: object) -> bool:
         return _is(_DOMAIN, domain) and bool(str(domain).strip(".").encode("idna"))
     except UnicodeError:
         return False
+
+
+def _no_host(domain: object) -> str:
+    return f"domain must be a host's name, as 'example.org', not {domain!r}"
 
 
 def _is(pattern: re.Pattern[str], text: object) -> bool:

@@ -18,7 +18,7 @@ from holdfast.core.full_mapping import FullMapping, SignIn
 from holdfast.core.opening import whole
 from holdfast.core.policy import LONGEST
 from holdfast.core.record import Record
-from holdfast.core.users import confirm, id_of, is_remembered
+from holdfast.core.users import confirm, id_of, is_remembered, text_of
 from holdfast.core.verdict import Opened
 from holdfast.errors import (
     ConfigurationError,
@@ -206,8 +206,8 @@ class FullSession(FullMapping):
         """Note that the user has authenticated again now, and by which methods.
 
         The session gets a new token. If its contents were withheld, they are here from now on; what
-        was written meanwhile joins them, and replaces nothing. If methods are known since the login
-        and these are all of them, the absolute lifetime begins anew, as after a login.
+        was written meanwhile joins them, and replaces nothing. If the login named its methods, and
+        these are all that are known since, the absolute lifetime begins anew, as after a login.
 
         Raises :exc:`holdfast.NotSignedIn` if it is nobody's session, and
         :exc:`holdfast.StoreUnavailable` if nobody could tell.
@@ -316,8 +316,8 @@ def names_of(methods: Iterable[str]) -> frozenset[str]:
     """Return names of methods; :exc:`holdfast.ConfigurationError` for what are none."""
     given: object = methods
     named = isinstance(given, Iterable) and not isinstance(given, str | bytes)
-    names: frozenset[object] = frozenset(methods) if named else frozenset([None])
-    if not all(isinstance(name, str) and name for name in names):
+    names: list[object] = list(methods) if named else [None]
+    if not all(isinstance(name, str) and text_of(name) for name in names):
         msg = f"methods must be a tuple of names, as ('password',), not {methods!r}"
         raise ConfigurationError(msg)
     return frozenset(map(str, names))

@@ -33,14 +33,12 @@ SIGNED = Kind(
     _ANY,
     f"{_NAME_A_STORE}, or give seal=True, with which a cookie keeps most of it",
 )
-SEALED = Kind(
-    "a session in a sealed cookie",
-    _TIMED,
-    f"{_NAME_A_STORE}; for on_outage and revocation_..., give revocations, as in"
-    " Holdfast(app, seal=True, revocations='sqlite:///ended.db')",
-)
+SEALED = Kind("a session in a sealed cookie", _TIMED, _NAME_A_STORE)
 REVOCABLE = Kind(
     "a session in a sealed cookie", _TIMED | _REVOCATIONS | {"on_outage"}, _NAME_A_STORE
+)
+GIVE_REVOCATIONS = (
+    "Give revocations, as in Holdfast(app, seal=True, revocations='sqlite:///ended.db')"
 )
 STORED = Kind(
     "a stored session",

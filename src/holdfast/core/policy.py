@@ -137,8 +137,11 @@ class Policy:
             for name in ("max_bytes", "max_per_user")
             if not _is_number(given[name]) and not (given[name] is None and name != "max_bytes")
         ]
-        if not isinstance(given["no_store"], bool):
-            problems.append(f"no_store must be True or False, not {given['no_store']!r}")
+        problems += [
+            f"{name} must be True or False, not {given[name]!r}"
+            for name in ("no_store", "is_for_development")
+            if not isinstance(given[name], bool)
+        ]
         if not isinstance(given["cookie"], CookiePolicy):
             problems.append(f"cookie must be a CookiePolicy, not {given['cookie']!r}")
         cleared = given["clear_site_data"]
@@ -150,14 +153,15 @@ class Policy:
     def _impossible(self) -> list[str]:
         idle, absolute, in_flight = self.idle, self.absolute, self.in_flight
         problems = [
-            f"{name} is {getattr(self, name)}, and browsers keep no cookie for longer than 400 days"
+            f"{name} is {getattr(self, name)}, and browsers keep no cookie for longer than 400"
+            " days; make it shorter"
             for name in ("idle", "absolute")
             if getattr(self, name) is not None and getattr(self, name) > LONGEST
         ]
         if in_flight >= timedelta(seconds=Terms.tombstone):
             problems.append(
                 f"in_flight must be less than {Terms.tombstone} seconds, for which ended sessions"
-                f" are remembered; it is {in_flight}"
+                f" are remembered; make it shorter, it is {in_flight}"
             )
         if idle is not None and absolute is not None and idle > absolute:
             problems.append(
@@ -192,6 +196,11 @@ class Policy:
             problems.append(
                 f"renew_every ({self.renew_every}) must be longer than in_flight and grace"
                 f" ({longest}), or tokens end before they were used"
+            )
+        if self.renew_every is not None and absolute is not None and self.renew_every >= absolute:
+            problems.append(
+                f"renew_every ({self.renew_every}) must be less than absolute ({absolute}), or no"
+                " token is ever renewed; make it shorter, or leave it out"
             )
         return problems
 

@@ -7,13 +7,17 @@ another thing is refused, since one of the two was written in vain.
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import flask
 
+from holdfast.core import kinds
+from holdfast.core.cookie_policy import CookiePolicy
 from holdfast.core.kinds import Kind
 from holdfast.core.policy import Policy
 from holdfast.errors import ConfigurationError, CrossSiteCookie, SecureCookieOverHTTP
+from holdfast.flask.given import permanent_lifetime
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -52,7 +56,10 @@ def check_kind(policy: Policy, kind: Kind) -> None:
     """Refuse a policy of which a kind of session could not keep all."""
     vain = [name for name in policy.stated if name not in kind.keeps]
     if vain:
-        msg = f"{kind.name} can't keep what the policy states: {', '.join(vain)}. {kind.advice}"
+        advice = kind.advice
+        if kind is kinds.SEALED and kinds.REVOCABLE.keeps.issuperset(vain):
+            advice = kinds.GIVE_REVOCATIONS
+        msg = f"{kind.name} can't keep what the policy states: {', '.join(vain)}. {advice}"
         raise ConfigurationError(msg)
 
 
@@ -67,14 +74,9 @@ def check_configuration(app: Flask, policy: Policy, *, renamed: bool = False) ->
     if policy.cookie.is_stated and not app.config["SESSION_COOKIE_HTTPONLY"]:
         msg = "a cookie of a policy is hidden from scripts; take SESSION_COOKIE_HTTPONLY out"
         raise ConfigurationError(msg)
-    if policy.cookie.is_of_one_host and app.config["SESSION_COOKIE_DOMAIN"] not in {None, False}:
-        msg = (
-            f"browsers drop a cookie {policy.cookie.name} that has a domain; take"
-            " SESSION_COOKIE_DOMAIN out, or give what the policy's for_domain(...) returns"
-        )
-        raise ConfigurationError(msg)
-    lifetime = app.permanent_session_lifetime
-    if lifetime != _DEFAULTS["PERMANENT_SESSION_LIFETIME"] and lifetime != policy.idle:
+    if policy.cookie.is_stated:
+        _check_together(app, policy.cookie)
+    if policy.idle is not None and permanent_lifetime(app) != policy.idle:
         _check(app, "PERMANENT_SESSION_LIFETIME", policy.idle)
     stated = policy.idle is not None or policy.touch_every is not None
     if stated and not app.config["SESSION_REFRESH_EACH_REQUEST"]:
@@ -106,6 +108,22 @@ def warn_of_http(name: str) -> None:
         SecureCookieOverHTTP,
         stacklevel=3,
     )
+
+
+def _check_together(app: Flask, stated: CookiePolicy) -> None:
+    """Refuse a cookie of which a policy states a part and keys the rest, as one policy would be."""
+    given = {key: app.config.get(key) or None for key in _KEYS}
+    if isinstance(same_site := given["SESSION_COOKIE_SAMESITE"], str):
+        given["SESSION_COOKIE_SAMESITE"] = same_site.title()  # as it is sent
+    said = {field: given[key] for key, field in _KEYS.items() if getattr(stated, field) is None}
+    if "path" in said:
+        said["path"] = said["path"] or app.config["APPLICATION_ROOT"]
+    try:
+        replace(stated, **said)
+    except ConfigurationError as error:
+        keys = ", ".join(key for key in _KEYS if given[key] not in {None, _DEFAULTS[key]})
+        msg = f"the policy and {keys} make a cookie that can't be: {error}; take the key out"
+        raise ConfigurationError(msg) from error
 
 
 def _check(app: Flask, key: str, stated: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Collection, Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from holdfast.core.events import Listener
@@ -63,6 +63,21 @@ def timestamp(until: date | datetime | None) -> float:
         msg = "migrate_until must say its time zone: datetime(..., tzinfo=UTC), or be a date"
         raise ConfigurationError(msg)
     return until.timestamp()
+
+
+def permanent_lifetime(app: Flask) -> timedelta:
+    """Return ``PERMANENT_SESSION_LIFETIME``."""
+    try:
+        lifetime: timedelta | None = app.permanent_session_lifetime
+    except (TypeError, OverflowError):
+        lifetime = None
+    if lifetime is None or lifetime < timedelta(seconds=1):
+        msg = (
+            "PERMANENT_SESSION_LIFETIME must be a timedelta of at least a second, or as many"
+            f" seconds, not {app.config['PERMANENT_SESSION_LIFETIME']!r}"
+        )
+        raise ConfigurationError(msg)
+    return lifetime
 
 
 def copied(value: Any) -> Any:
