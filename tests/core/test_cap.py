@@ -232,14 +232,20 @@ def test_a_login_can_be_refused():
 
 
 def test_a_login_is_taken_while_there_is_room():
-    """Below the cap, and where there is none, nobody is refused."""
+    """Below the cap nobody is refused."""
     server = Server(TERMS)
     signed_in(server, "ada", "bob", "bob")
     assert server.visit(None, refusing()).token
+
+
+def test_a_login_can_be_refused_beyond_a_cap_alone():
+    """Where the policy states none, or nobody could count, that is a mistake, and nobody comes."""
     server = Server()
-    signed_in(server, *["ada"] * 9)
-    assert server.visit(None, refusing()).token
-    assert "by_user" not in server.store.asked
+    session = server.request()
+    with pytest.raises(ConfigurationError, match="needs a store, and a policy that states max_"):
+        refusing()(session)
+    assert server.commit(session) == NOTHING
+    assert server.store.asked == []
 
 
 def test_ones_own_session_is_none_of_the_others():

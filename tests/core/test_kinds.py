@@ -53,7 +53,6 @@ def test_how_old_an_answer_may_be_concerns_cookies_that_can_be_ended():
         (SIGNED, "store='sqlite:///sessions.db'"),
         (SIGNED, "seal=True"),
         (SEALED, "store='sqlite:///sessions.db'"),
-        (SEALED, "revocations='sqlite:///ended.db'"),
         (REVOCABLE, "store='sqlite:///sessions.db'"),
         (STORED, "at once"),
     ],

@@ -369,6 +369,38 @@ def test_what_is_over_by_one_policy_is_ended_by_all():
     assert whose(server, cookie) == [None]
 
 
+def test_ending_all_while_others_begin():
+    """What begins while all are ended is left alone, or it would never be over."""
+    server = Server(TERMS)
+    signed_in(server, "ada", "bob")
+    began = server.clock()
+    server.clock.advance(TERMS.in_flight)
+    soon = signed_in(server, "ada")
+    server.clock.advance(1)
+    later = signed_in(server, "ada")
+    assert run(server.store, manage.end_all(server.engine, began)) == 3
+    assert whose(server, *soon, *later) == [None, "ada"]
+
+
+def test_ending_sessions_of_a_store_that_is_away():
+    """A request that ends many sessions waits for some time limits, not for one a session."""
+    server = Server(TERMS)
+    signed_in(server, *["ada"] * 20)
+    retire, asked = server.store.retire, []
+
+    def fail(*given: Any, **settings: Any) -> bool:
+        asked.append(given)
+        if len(asked) == 2:  # one that is reached tells that the store is not away altogether
+            return retire(*given, **settings)
+        raise StoreUnavailable("away")  # noqa: EM101  # a reason
+
+    server.store.retire = fail
+    with pytest.raises(StoreUnavailable, match="away"):
+        do(server, manage.end_user, "ada")
+    assert len(asked) == 10
+    assert server.live() == 19
+
+
 def test_one_end_that_fails_keeps_no_other_from_ending():
     """Where the store fails to end one session, the others end all the same; the error tells."""
     server = Server(TERMS)

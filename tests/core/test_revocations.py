@@ -59,6 +59,29 @@ def opens(server: Server, *cookies: str | None) -> list[bool]:
     return [not server.request(cookie).new for cookie in cookies]
 
 
+def test_an_ended_session_is_not_told_as_loaded():
+    """What was ended is refused, and nothing else is told of it."""
+    here, there = processes()
+    cookie = here.kept(sign_in("ada"))
+    here.visit(cookie, clear)
+    for server in (here, there):
+        server.forget()
+        assert server.request(cookie).new
+        assert [name for name, _ in server.told()] == ["refused"]
+
+
+def test_a_user_who_leaves_a_session_that_was_ended():
+    """Trap 3: popped as the last key it deletes no cookie, for the browser may have a newer one."""
+    here, there = processes()
+    cookie = here.kept(sign_in("ada"))
+    there.sees(cookie)
+    here.visit(cookie, clear)
+    assert there.visit(cookie, pop("_user_id")) == NOTHING
+    cookie = here.kept(sign_in("ada"))
+    there.sees(cookie)
+    assert there.visit(cookie, pop("_user_id")) == DELETED
+
+
 # Ending one session
 
 

@@ -641,6 +641,31 @@ def test_the_user_that_comes_by_popping_another_key():
     assert server.engine.users.of(contents) == server.record(outcome.token).user_id
 
 
+def test_what_was_taken_out_is_dropped_too():
+    """A request that only took keys out, and comes too late, is told to have been dropped."""
+    server = Server()
+    cookie = server.stored(a=1)
+    slow = server.request(cookie)
+    del slow["a"]
+    server.visit(cookie, clear)
+    server.forget()
+    assert server.commit(slow) == NOTHING
+    assert server.told() == ["dropped"]
+
+
+@pytest.mark.parametrize(("second", "live"), [("ada", 2), ("bob", 1)])
+def test_of_a_double_clicked_login_both_live(second, live):
+    """Trap 44: who clears and logs in ends another user's session, not the one just begun."""
+    server = Server()
+    cookie = server.stored(a=1)
+    slow = server.request(cookie)
+    assert slow["a"] == 1
+    clear_and(_user_id=second)(slow)
+    server.visit(cookie, clear_and(_user_id="ada"))
+    assert is_set(server.commit(slow))
+    assert server.live() == live
+
+
 # A refused logout is never dropped
 
 

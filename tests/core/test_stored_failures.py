@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 from stored_sessions import (
     DELETED,
+    HOUR,
     NOTHING,
     START,
+    TERMS,
     Server,
     clear,
     clear_and,
     is_set,
     log_in,
     make_envelope,
+    make_permanent,
     pop,
     regenerate,
     token_of,
@@ -24,6 +27,10 @@ from stored_sessions import (
 
 from holdfast import SessionTooLarge, StoreUnavailable, UnstorableValue
 from holdfast.core.events import Event
+from holdfast.core.record import Record
+
+RENEWING = replace(TERMS, renew_every=HOUR // 2)
+AWAY = StoreUnavailable("switched off by a test")
 
 # What can't be stored
 
@@ -159,6 +166,64 @@ def test_an_outage_while_only_activity_was_to_be_noted():
     assert server.store.asked == ["load", "touch"]
     assert server.told() == ["store_unavailable"]
     assert server.record(cookie).seen == START
+
+
+@pytest.mark.parametrize("view", [len, write(a=1)], ids=["reads", "writes what is there"])
+def test_an_outage_while_only_a_renewal_was_due(view):
+    """Nor does a page fail whose token is renewed, or noted to be in use: a later one does that."""
+    server = Server(RENEWING)
+    cookie = server.stored(a=1)
+    server.clock.advance(HOUR // 2)
+    for renews in (True, False):
+        session = server.request(cookie)
+        view(session)
+        assert session["a"] == 1
+        server.forget()
+        server.store.down = True
+        assert server.commit(session) == NOTHING
+        assert server.told() == ["store_unavailable"]
+        server.store.down = False
+        outcome = server.visit(cookie)
+        assert is_set(outcome) == renews
+        cookie = outcome.token or cookie
+    assert server.record(cookie).previous_until
+
+
+def test_a_renewal_of_which_the_store_did_not_tell():
+    """If it was saved after all, the token that the browser has goes on to open the session."""
+    server = Server(RENEWING)
+    cookie = server.stored(a=1)
+    server.clock.advance(HOUR // 2)
+    session = server.request(cookie)
+    assert session["a"] == 1
+    save = server.store.save
+
+    def lose(record: Record) -> bool:
+        save(record)
+        raise AWAY
+
+    server.store.save = lose  # type: ignore[method-assign]  # for one request
+    assert server.commit(session) == NOTHING
+    server.store.save = save  # type: ignore[method-assign]  # as it was
+    assert server.record(cookie).previous
+    for after in (0, server.engine.terms.grace, 1):
+        server.clock.advance(after)
+        assert server.contents(cookie) == {"a": 1}
+    assert is_set(server.visit(cookie))
+
+
+@pytest.mark.parametrize("view", [write(a=2), make_permanent, regenerate])
+def test_an_outage_while_more_than_a_renewal_was_due(view):
+    """What a page asked for is not forgiven, a renewal beside it or not."""
+    server = Server(RENEWING)
+    cookie = server.stored(a=1)
+    server.clock.advance(HOUR // 2)
+    session = server.request(cookie)
+    assert session["a"] == 1
+    view(session)
+    server.store.down = True
+    with pytest.raises(StoreUnavailable):
+        server.commit(session)
 
 
 def test_an_outage_at_commit_before_anything_was_loaded():

@@ -14,6 +14,7 @@ from lives import (
     HOUR,
     MINUTE,
     READ,
+    assign,
     browser,
     log_in,
     log_in_unless_full,
@@ -64,9 +65,8 @@ class Lives(Browsing):
         ]
 
     def steps(self) -> st.SearchStrategy[Step]:
-        return st.one_of(
-            super().steps(), st.builds(log_in_unless_full, who), st.builds(self.meanwhile, who)
-        )
+        full = log_in_unless_full if self.policy.max_per_user else assign
+        return st.one_of(super().steps(), st.builds(full, who), st.builds(self.meanwhile, who))
 
     @precondition(lambda self: self.world.model.rules.renew_every)
     @rule(number=browser, user=who, data=st.data())

@@ -254,10 +254,10 @@ def test_answers_under_way_are_waited_for(browser, ada, now):
 
 
 def test_a_store_whose_answer_was_lost(browser, watched, ada, now):
-    """So it is if the store's answer to the renewal was lost: 503, and the old token is good."""
+    """So it is if the store's answer to the renewal was lost: the page does not fail for it."""
     now.time += HOUR
     watched.loses = lambda name: AWAY if name == "save" else None
-    assert look(browser).status_code == 503
+    assert look(browser).status_code == 200
     watched.loses = lambda name: None
     assert browser.user() == ada
     now.time += HOUR

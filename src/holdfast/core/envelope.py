@@ -163,13 +163,14 @@ class Envelope:
 
     def _remember(self, text: bytes, mapping: dict[str, Any]) -> None:
         # From the second time on: most that comes twice comes often.
-        if text in self._same:
-            if self._same[text] is None:
-                self._same[text] = _frozen(mapping)
+        same = self._same  # another thread may put another one in its place
+        if text in same:
+            if same[text] is None:
+                same[text] = _frozen(mapping)
         elif len(text) <= _LONGEST and _BYTES not in text:
-            if len(self._same) >= _REMEMBERED:
-                self._same = {}
-            self._same[text] = None
+            if len(same) >= _REMEMBERED:
+                self._same = same = {}
+            same[text] = None
 
     def snapshot(self, mapping: dict[str, Any]) -> bytes | None:
         """Return a mapping as :meth:`same` takes it; None for one that can't be stored."""

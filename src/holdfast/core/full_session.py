@@ -170,8 +170,8 @@ class FullSession(FullMapping):
         another user's nothing does.
 
         Raises :exc:`holdfast.TooManySessions`, and changes nothing, if ``refuse_beyond_max`` is set
-        and the user has ``max_per_user`` other sessions; :exc:`holdfast.UnstorableValue` for what
-        is no user's id.
+        and the user has ``max_per_user`` other sessions; :exc:`holdfast.ConfigurationError` if the
+        policy states no such number, and :exc:`holdfast.UnstorableValue` for what is no user's id.
         """
         visit, used = self._in_request(), names_of(methods)
         self._look()
@@ -180,12 +180,8 @@ class FullSession(FullMapping):
             msg = "SESSION_USER_KEYS names no key, so there is none for the user's id; name one"
             raise ConfigurationError(msg)
         text = id_of(user_id)
-        limit = visit.engine.terms.max_per_user
-        if refuse_beyond_max and limit is not None:
-            record = self._open().record
-            own = None if record is None else record.key
-            if not visit.perform(has_room(visit.engine, text, limit, own, visit.arrived)):
-                raise TooManySessions(text, limit)
+        if refuse_beyond_max:
+            self._check_room(text)
         if self.user_id not in {None, text}:
             self._leave_behind()
         self[keys[0]] = user_id
@@ -284,6 +280,17 @@ class FullSession(FullMapping):
         """Return what was found; the response depends on the cookie then."""
         self._touched = True
         return self._open()
+
+    def _check_room(self, user: str) -> None:
+        """Raise an error if a user has as many other sessions as the policy allows."""
+        visit, record = self._in_request(), self._open().record
+        limit = visit.engine.terms.max_per_user
+        if limit is None:
+            msg = "refuse_beyond_max needs a store, and a policy that states max_per_user; state it"
+            raise ConfigurationError(msg)
+        own = None if record is None else record.key
+        if not visit.perform(has_room(visit.engine, user, limit, own, visit.arrived)):
+            raise TooManySessions(user, limit)
 
     def _leave_behind(self) -> None:
         """Forget another user's contents: all but what this request wrote."""

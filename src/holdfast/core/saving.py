@@ -58,9 +58,9 @@ def save(  # noqa: PLR0913, PLR0917  # what is known of a request whose token is
             step = Successor(
                 (yield from _touch(engine, token, record, letter, change, now)), letter
             )
-        elif not (yield Save(step.record)):
-            if not step.matters:
-                return NOTHING  # the next request will note that the secret is in use
+        elif not (saved := (yield from _saved(engine, step, token))):
+            if saved is None or not step.matters:
+                return NOTHING  # the next request will renew it, or note that it is in use
             # Missing is as bad as dead: the record to judge then is the one that was refused.
             record, merging = (yield Load(token.key)) or replace(record, expires=0), True
             continue
@@ -76,6 +76,19 @@ def save(  # noqa: PLR0913, PLR0917  # what is known of a request whose token is
             yield from cap(engine, user, token.key, now)
         return NOTHING if step.token is None else Outcome(SET, step.token.text)
     raise SessionConflict(token.handle, ATTEMPTS)
+
+
+def _saved(engine: StoredEngine, step: Successor, token: Token) -> Steps[bool | None]:
+    """Return whether a record was saved; None if nobody can tell, and nobody asked for it."""
+    try:
+        done: bool = yield Save(step.record)
+    except StoreUnavailable as error:
+        if step.is_asked_for:
+            raise
+        # The page has what it wanted. If it was saved after all, the token opens it as before.
+        engine.tell_unavailable(token, error)
+        return None
+    return done
 
 
 def _on_top_of(

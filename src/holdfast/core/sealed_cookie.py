@@ -34,7 +34,7 @@ from holdfast.core.migration import SignedCookie
 from holdfast.core.outcome import DELETE, NOTHING, Outcome, Steps
 from holdfast.core.revocations import Issue, Revocations
 from holdfast.core.sealed_codec import ID_BYTES, Held, SealedCodec, Unsealed, key_of
-from holdfast.core.sealed_opening import died, imported, judged
+from holdfast.core.sealed_opening import died, imported, judged, told
 from holdfast.core.verdict import Opened, Verdict
 from holdfast.core.visit import Visit
 from holdfast.errors import CookieTooLarge, StoreUnavailable
@@ -75,7 +75,7 @@ class SealedEngine(Engine):
             return None
         revocations = self.revocations
         if revocations is None or revocations.is_known_live(presented.record):
-            return judged(self, presented, arrived)
+            return told(self, judged(self, presented, arrived))
         return None
 
     def find(self, presented: Unsealed | SignedCookie | None, arrived: int) -> Steps[Opened]:
@@ -95,7 +95,7 @@ class SealedEngine(Engine):
             ended = yield from self.revocations.ended(held)
             if ended:
                 return Opened(died(self, held, ended, arrived))
-        return opened
+        return told(self, opened)
 
     def unseen(self, presented: Unsealed | SignedCookie, error: StoreUnavailable) -> Opened:
         """As :meth:`Engine.unseen`."""
@@ -184,8 +184,9 @@ class SealedEngine(Engine):
             return NOTHING
         if change.wrote and not contents and not withheld:
             # Emptied key by key: nothing is left to keep.
-            if change.logs_out or why:
-                yield from self._end(held, now)
+            if (change.logs_out or why) and not (yield from self._end(held, now)):
+                # Somebody had, and the browser may have a newer cookie.
+                return (yield from self._dropped(session, Verdict.LATE, change, None, now))
             session.settle(Opened(Verdict.NONE))
             return DELETE
         user = held.user_id if withheld else change.user

@@ -33,16 +33,20 @@ def judged(engine: SealedEngine, unsealed: Unsealed, arrived: int) -> Opened:
     contents, aside, user = readable
     record = unsealed.record
     if not idle:
-        if engine.hears_loads():
-            engine.tell("loaded", record.handle)
         if aside:
             letter, contents = whole(engine, letter, contents, aside)
         return Opened(Verdict.GOOD, None, record, letter, contents, user)
     if user is None:
         engine.tell("refused", record.handle, "idle")
         return Opened(Verdict.UNKNOWN)
-    engine.tell("loaded", record.handle, "withheld")
     return Opened(Verdict.GOOD, None, record, letter, aside, withheld=True)
+
+
+def told(engine: SealedEngine, opened: Opened) -> Opened:
+    """Tell that a session was loaded, if one was and nobody has ended it; return what was given."""
+    if opened.withheld or (opened.verdict is Verdict.GOOD and engine.hears_loads()):
+        engine.tell("loaded", opened.record.handle, "withheld" if opened.withheld else "")
+    return opened
 
 
 def read(

@@ -6,7 +6,8 @@ is an answer, not an exception; there are two of those:
 - :exc:`holdfast.StoreUnavailable`, when the system behind the store can't be reached, does not
   answer within its time limit, or says that it can't serve now. The operation may have been
   performed or not. A store raises it in time, always: it has limits for connecting and for each
-  command. It may try to connect again; it never repeats a command that was sent.
+  command. It may try to connect again; it repeats a command that was sent only where the system
+  said that it has undone it.
 - whatever else went wrong in it, as it is: a bug.
 
 Each operation is atomic, touches one key and is one round trip. When it has returned, what it

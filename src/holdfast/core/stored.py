@@ -228,7 +228,6 @@ class StoredEngine(Engine):
             return (yield from self._create(session, change.own(self.users), change, now))
         token = presented.token if isinstance(presented, SignedCookie) else presented
         session.settle(Opened(Verdict.LATE, token), {})  # a second commit must find nothing
-        lost = change.wrote and (change.contents or not change.cleared)
-        if lost or change.asked.sign_in is not None:
+        if change.wrote or change.asked.sign_in is not None:
             self.tell("dropped", "" if presented is None else presented.handle, why)
         return DELETE if ended else NOTHING

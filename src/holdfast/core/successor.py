@@ -20,7 +20,7 @@ class Successor(NamedTuple):
     """The next version of a record, and the token to set if it has a new secret.
 
     ``why`` says in words why it has one. ``matters`` is False if nothing is new but that a
-    renewed secret has been used.
+    renewed secret has been used, and ``is_asked_for`` if the request asked for nothing of it.
     """
 
     record: Record
@@ -28,6 +28,7 @@ class Successor(NamedTuple):
     token: Token | None = None
     why: str = ""
     matters: bool = False
+    is_asked_for: bool = False
 
 
 def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
@@ -66,7 +67,8 @@ def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
         previous_until = now + terms.grace
     elif letter.box is not None and record.awaits_tidying(now, terms.in_flight):
         previous, previous_until = b"", 0  # nor is it wrapped for that any more
-    matters = new is not None or after != letter
+    is_asked_for = after != letter or why not in {"", "renewed"}
+    matters = new is not None or is_asked_for
     if not matters and previous_until == record.previous_until:
         return None
     created = now if change.begins else record.created
@@ -103,6 +105,7 @@ def successor(  # noqa: PLR0913, PLR0917  # all that decides about it
         new,
         why,
         matters,
+        is_asked_for,
     )
 
 
