@@ -234,6 +234,26 @@ def test_set_cookie_is_written_as_werkzeug_writes_it(name, value, settings, expi
     assert attempt(cookies.set_cookie, name, value, settings, expires) == expected
 
 
+@pytest.mark.parametrize(
+    ("attributes", "before", "after"),
+    [
+        (Attributes(path=None), "", ""),
+        (
+            Attributes(".exämple.com:80", "/a b", secure=True, httponly=True, samesite="lax"),
+            "; Domain=xn--exmple-cua.com",
+            "; Secure; HttpOnly; Path=/a%20b; SameSite=Lax",
+        ),
+    ],
+)
+def test_attributes_stand_around_the_times(attributes, before, after):
+    """The domain stands before the times and the rest behind them, also when a cookie goes."""
+    written = cookies.set_cookie("s", "v", attributes, EXPIRES)
+    assert written == f"s=v{before}; Expires={EXPIRES}{after}"
+    assert cookies.delete_cookie("s", attributes) == (
+        f"s={before}; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0{after}"
+    )
+
+
 @examples(200)
 @given(st.sampled_from(["session", "é"]), SETTINGS)
 def test_a_deletion_repeats_the_attributes(name, settings):

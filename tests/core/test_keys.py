@@ -37,6 +37,20 @@ def test_keys_are_derived_as_itsdangerous_derives_them(secret, salt, derivation,
     assert keys.derive_signing_key(secret, salt, derivation, digest) == expected
 
 
+@pytest.mark.parametrize(
+    ("derivation", "key"),
+    [
+        ("hmac", "fcd40c3b5d0d97c6f1538d93b9ebc600042e8bfe"),
+        ("concat", "da00ec2e6ff9ed4d342b24a16e262c82f3c8b10b"),
+        ("django-concat", "52c640bf369e2ab143d7523b2a0d20a18c329375"),
+        ("none", "736563726574"),
+    ],
+)
+def test_signing_keys_stay_what_they_are(derivation, key):
+    """Every version derives the same keys, so that what was signed once stays valid."""
+    assert keys.derive_signing_key(b"secret", b"salt", derivation, hashlib.sha1).hex() == key
+
+
 def test_an_unknown_derivation_is_refused():
     """The message for an unknown derivation shows it and names those that there are."""
     with pytest.raises(ConfigurationError) as caught:

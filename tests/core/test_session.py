@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, strategies as st
+from looks import LOOKS_AT_A_MAPPING
 from markupsafe import Markup
 from signed_cookies import FLAT, NESTED, make_codec, opened
 from values import CONTENTS, SCALARS, exact, examples
@@ -57,27 +58,8 @@ def rewritten(session: Session) -> bool:
 
 # Looking
 
-LOOKS: dict[str, Callable[[Session], Any]] = {
-    "[]": lambda session: session["a"],
-    "get": lambda session: session.get("a"),
-    "get missing": lambda session: session.get("missing"),
-    "in": lambda session: "a" in session,
-    "len": len,
-    "bool": bool,
-    "iter": iter,
-    "reversed": reversed,
-    "keys": lambda session: session.keys(),
-    "values": lambda session: session.values(),
-    "items": lambda session: session.items(),
-    "copy": lambda session: session.copy(),
-    "==": lambda session: session == {},
-    "!=": lambda session: session != {},
-    "|": lambda session: session | {},
-    "| from the right": lambda session: {} | session,
-    "repr": repr,
+LOOKS: dict[str, Callable[[Session], Any]] = LOOKS_AT_A_MAPPING | {
     "sizeof": lambda session: session.__sizeof__(),
-    "pickle": pickle.dumps,
-    "copy.copy": copy.copy,
     "permanent": lambda session: session.permanent,
 }
 WRITES: dict[str, Callable[[Any], Any]] = {

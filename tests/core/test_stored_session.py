@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from looks import LOOKS_AT_A_MAPPING
 from stored_sessions import NOTHING, START, Server, a_signed_cookie, is_set, token_of
 
 from holdfast import log_event
@@ -34,29 +35,10 @@ def opened(**settings: Any) -> tuple[FullSession, Server]:
 
 # Looking
 
-LOOKS: dict[str, Callable[[Any], Any]] = {
-    "[]": lambda session: session["a"],
-    "get": lambda session: session.get("a"),
-    "get missing": lambda session: session.get("missing"),
-    "in": lambda session: "a" in session,
-    "len": len,
-    "bool": bool,
-    "iter": iter,
-    "reversed": reversed,
-    "keys": lambda session: session.keys(),
-    "values": lambda session: session.values(),
-    "items": lambda session: session.items(),
-    "copy": lambda session: session.copy(),
-    "==": lambda session: session == {},
-    "!=": lambda session: session != {},
-    "|": lambda session: session | {},
-    "| from the right": lambda session: {} | session,
-    "repr": repr,
+LOOKS: dict[str, Callable[[Any], Any]] = LOOKS_AT_A_MAPPING | {
     "json": json.dumps,
     "dict": dict,
     "update another": {}.update,
-    "pickle": pickle.dumps,
-    "copy.copy": copy.copy,
     "regenerate": lambda session: session.regenerate(),
     "user_id": lambda session: session.user_id,
     "handle": lambda session: session.handle,

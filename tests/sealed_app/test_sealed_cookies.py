@@ -18,6 +18,7 @@ from markupsafe import Markup
 from sealed_sites import raw, record_in, sealed_site
 from served import QuietHandler
 from visits import (
+    ATTRIBUTES,
     OTHER_SECRET,
     SECRET,
     Browser,
@@ -76,31 +77,6 @@ def test_it_needs_no_memory(browser):
     """Another process opens it that has only the secret: nothing is kept on the server."""
     browser.log_in("ada", "password")
     assert Browser(sealed_site(), browser.cookie).user() == "ada"
-
-
-ATTRIBUTES = [
-    ({}, {"httponly": True, "path": "/"}),
-    (
-        {
-            "SESSION_COOKIE_DOMAIN": "example.com",
-            "SESSION_COOKIE_PATH": "/shop",
-            "SESSION_COOKIE_SECURE": True,
-            "SESSION_COOKIE_SAMESITE": "Lax",
-        },
-        {
-            "domain": "example.com",
-            "httponly": True,
-            "path": "/shop",
-            "secure": True,
-            "samesite": "Lax",
-        },
-    ),
-    ({"SESSION_COOKIE_HTTPONLY": False, "APPLICATION_ROOT": "/app"}, {"path": "/app"}),
-    (
-        {"SESSION_COOKIE_PARTITIONED": True, "SESSION_COOKIE_SAMESITE": "None"},
-        {"httponly": True, "path": "/", "samesite": "None", "secure": True, "partitioned": True},
-    ),
-]
 
 
 @pytest.mark.parametrize(("config", "attributes"), ATTRIBUTES)

@@ -11,6 +11,7 @@ import flask
 import pytest
 from hypothesis import given, settings, strategies as st
 from visits import (
+    ATTRIBUTES,
     AWAY,
     OPERATIONS,
     Browser,
@@ -25,30 +26,6 @@ from holdfast.core.token import parse
 from holdfast.flask import Holdfast, session
 from holdfast.log import log_event
 from holdfast.stores.memory import MemoryStore
-
-ATTRIBUTES = [
-    ({}, {"httponly": True, "path": "/"}),
-    (
-        {
-            "SESSION_COOKIE_DOMAIN": "example.com",
-            "SESSION_COOKIE_PATH": "/shop",
-            "SESSION_COOKIE_SECURE": True,
-            "SESSION_COOKIE_SAMESITE": "Lax",
-        },
-        {
-            "domain": "example.com",
-            "httponly": True,
-            "path": "/shop",
-            "secure": True,
-            "samesite": "Lax",
-        },
-    ),
-    ({"SESSION_COOKIE_HTTPONLY": False, "APPLICATION_ROOT": "/app"}, {"path": "/app"}),
-    (
-        {"SESSION_COOKIE_PARTITIONED": True, "SESSION_COOKIE_SAMESITE": "None"},
-        {"httponly": True, "path": "/", "samesite": "None", "secure": True, "partitioned": True},
-    ),
-]
 
 
 @pytest.mark.parametrize(("config", "attributes"), ATTRIBUTES)

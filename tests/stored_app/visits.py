@@ -23,6 +23,30 @@ OTHER_SECRET = "another secret key for the tests: 55f0"
 OPERATIONS = ("load", "create", "save", "touch", "retire")
 POWERS = ("by_user", "cap", "page")
 DEFAULTS = {"PROPAGATE_EXCEPTIONS": False, "TRAP_HTTP_EXCEPTIONS": False}
+ATTRIBUTES = [
+    # What is configured, and what the cookie then has.
+    ({}, {"httponly": True, "path": "/"}),
+    (
+        {
+            "SESSION_COOKIE_DOMAIN": "example.com",
+            "SESSION_COOKIE_PATH": "/shop",
+            "SESSION_COOKIE_SECURE": True,
+            "SESSION_COOKIE_SAMESITE": "Lax",
+        },
+        {
+            "domain": "example.com",
+            "httponly": True,
+            "path": "/shop",
+            "secure": True,
+            "samesite": "Lax",
+        },
+    ),
+    ({"SESSION_COOKIE_HTTPONLY": False, "APPLICATION_ROOT": "/app"}, {"path": "/app"}),
+    (
+        {"SESSION_COOKIE_PARTITIONED": True, "SESSION_COOKIE_SAMESITE": "None"},
+        {"httponly": True, "path": "/", "samesite": "None", "secure": True, "partitioned": True},
+    ),
+]
 AWAY = StoreUnavailable("it was switched off by a test", retry_after=7)
 
 
