@@ -277,11 +277,12 @@ def token_of(cookie: str) -> Token:
     return token
 
 
-def a_signed_cookie(expires: int = START + HOUR, **contents: Any) -> SignedCookie:
+def a_signed_cookie(expires: int = START + HOUR, signed: int = 0, **contents: Any) -> SignedCookie:
     """Return a good signed cookie with these contents."""
     permanent = contents.pop("permanent", False)
     return SignedCookie(
-        f"signed {sorted(contents.items())}", Imported(contents, permanent, expires)
+        f"signed {signed} {sorted(contents.items())}",
+        Imported(contents, permanent, expires, signed),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from stored_sessions import (
     HOUR,
     NOTHING,
     START,
+    TERMS,
     Server,
     View,
     a_signed_cookie,
@@ -63,6 +65,32 @@ def test_a_look_begins_a_stored_session():
         assert server.request(outcome.token).permanent is cookie.imported.permanent
     assert server.record(TOKEN).user_id == "ada"
     assert server.record(TOKEN).created == START
+
+
+def test_the_absolute_lifetime_counts_from_the_signature():
+    """ASVS 7.3.2: a session is as old as what was signed, and one that is too old is refused."""
+    for age, opens in ((0, True), (HOUR, True), (2 * HOUR - 1, True), (2 * HOUR, False)):
+        server = Server(replace(TERMS, absolute=2 * HOUR))
+        cookie = a_signed_cookie(START + 9 * HOUR, _user_id="ada", signed=START - age)
+        outcome = visit(server, cookie=cookie)
+        assert is_set(outcome) is opens
+        if opens:
+            record = server.record(outcome.token)
+            assert (record.created, record.expires) == (
+                START - age,
+                START + min(HOUR, 2 * HOUR - age),
+            )
+        else:
+            assert server.events == [Event("refused", cookie.handle, "absolute")]
+            login = visit(server, log_in("ada"), cookie)
+            assert server.record(login.token).created == START
+
+
+def test_what_is_signed_by_a_clock_ahead_began_now():
+    """Nothing begins later than it is brought over."""
+    server = Server()
+    outcome = visit(server, cookie=a_signed_cookie(signed=START + 5, a=1))
+    assert server.record(outcome.token).created == START
 
 
 def test_what_is_written_is_there_too():

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 class Imported:
     """What a signed cookie holds: its contents, when it expires, and when it was signed.
 
-    That is 0 where nobody knows.
+    That is 0 where nobody knows. The absolute lifetime counts from there, since the session is no
+    younger (ASVS 5.0, 7.3.2).
     """
 
     contents: Mapping[str, Any] = field(repr=False)
@@ -83,6 +84,9 @@ def open_cookie(
             return Opened(verdict, token, cookie=cookie)
     if record is not None:
         return replace(judged(engine, token, record, arrived), cookie=cookie)
+    if engine.terms.is_over(cookie.imported.signed or arrived, arrived):
+        engine.tell("refused", token.handle, "absolute")
+        return Opened(Verdict.UNKNOWN, token, cookie=cookie)
     contents = dict(cookie.imported.contents)
     try:
         text = engine.envelope.text_of(contents)
@@ -102,6 +106,9 @@ def bring_over(
     token, record, created = cookie.token, opened.record, False
     if record is None:
         record = engine.record(token, now, opened.letter, opened.user, visit.client)
+        began = min(cookie.imported.signed or now, now)
+        expires = engine.terms.expires(began, now, None, opened.user)
+        record = replace(record, created=began, expires=expires)
         if engine.at_rest is not None:
             # The token is made of the signed cookie alone, which takes only the secret key to
             # guess: the next request gets another one.

@@ -36,7 +36,8 @@ _KEYS = {
 def checked_policy(policy: object) -> Policy:
     """Return a policy; :exc:`holdfast.ConfigurationError` for what is none."""
     if not isinstance(policy, Policy):
-        msg = f"policy must be a holdfast.Policy, not {type(policy).__name__}"
+        called = ": call it, as in Policy.secure()" if callable(policy) else ""
+        msg = f"policy must be a holdfast.Policy, not {type(policy).__name__}{called}"
         raise ConfigurationError(msg)
     return policy
 
@@ -93,7 +94,7 @@ def check_mode(app: Flask, policy: Policy) -> None:
     if policy.is_for_development and not app.debug:
         msg = (
             "for_development() makes a policy for debug mode alone, and this application is not in"
-            " it; give the policy itself, or run the application with debug=True"
+            " it; give the policy itself, or run it so: flask run --debug, or app.run(debug=True)"
         )
         raise ConfigurationError(msg)
 

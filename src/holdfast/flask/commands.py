@@ -42,7 +42,7 @@ def list_(user_id: str) -> None:
         seen, created = (f"{at:%Y-%m-%d %H:%M} UTC" for at in (each.last_seen, each.created))
         client = "  ".join(filter(None, (each.client.description, each.client.address)))
         click.echo(f"{each.handle}  seen {seen}  since {created}  {client}".rstrip())
-    click.echo(f"{len(sessions)} sessions.")
+    click.echo(f"{len(sessions)} session{'s' * (len(sessions) != 1)}.")
 
 
 @sessions_commands.command("end")

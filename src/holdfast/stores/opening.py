@@ -84,7 +84,7 @@ def _unknown(scheme: str) -> str:
     meant = f", which resembles {near[0]}://" if near else ""
     return (
         f"the URL of a store must begin with one of {', '.join(f'{known}://' for known in _STORES)}"
-        f"; this begins with none of them{meant}"
+        f"; this begins with none of them{meant or ', as a file would with sqlite:///sessions.db'}"
     )
 
 
