@@ -26,7 +26,7 @@ class TestRedis(StoreContract, ByUserContract, CappableContract, ListableContrac
 
 def test_the_end_of_a_session_that_no_replica_has():
     """With `retire_replicas` both ways to end a session fail where so many replicas are missing."""
-    url = f"{url_of('HOLDFAST_TEST_REDIS')}?retire_replicas=1&timeout=1"
+    url = f"{url_of('HOLDFAST_TEST_REDIS')}?retire_replicas=1&timeout=2"
     store = RedisStore.from_url(url)
     record = a_record()
     assert store.create(record)

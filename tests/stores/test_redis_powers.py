@@ -167,7 +167,7 @@ def test_a_session_that_ends_while_a_cap_counts(store, monkeypatch):
 def test_ends_that_replicas_have_received(server, store):
     """With `retire_replicas` a cap fails where so many replicas are missing, as `retire` does."""
     records = created(store, 3, user_id=secrets.token_hex())
-    url = f"{server.url}?retire_replicas=1&timeout=0.5"
+    url = f"{server.url}?retire_replicas=1&timeout=2"
     with closing(RedisStore.from_url(url)) as strict:
         assert capped(strict, records[2], keep=3) == []
         with pytest.raises(StoreUnavailable, match="0 of 1 replicas"):
