@@ -6,8 +6,9 @@ import functools
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from holdfast import StoreUnavailable
 from holdfast.core import token as tokens

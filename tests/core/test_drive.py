@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from stored_sessions import START, AwaitedStore, ModelStore, Server
 
 from holdfast import ConfigurationError, StoreUnavailable

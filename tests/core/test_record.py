@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
+from msgspec.structs import replace
 
 from holdfast.core.record import Record, SessionKey, handle_of
 
@@ -26,9 +25,9 @@ def test_the_handle_is_the_beginning_of_the_key():
 
 
 def test_a_record_shows_no_secret_and_no_contents():
-    """Neither ``repr`` nor formatting shows digests or data."""
-    record = dataclasses.replace(RECORD, previous=b"p" * 32)
-    for shown in (repr(record), str(record), f"{record}"):
+    """Neither ``repr`` nor formatting shows digests or data, nor what Rich prints of it."""
+    record = replace(RECORD, previous=b"p" * 32)
+    for shown in (repr(record), str(record), f"{record}", str([*record.__rich_repr__()])):
         assert "data" not in shown
         assert "ssss" not in shown
         assert "pppp" not in shown
@@ -36,9 +35,9 @@ def test_a_record_shows_no_secret_and_no_contents():
 
 def test_a_record_is_a_value():
     """A record does not change, is compared by its fields, and they are named where it is made."""
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         RECORD.version = 2
-    assert dataclasses.replace(RECORD, data=b"other") != RECORD
-    assert {RECORD, dataclasses.replace(RECORD)} == {RECORD}
+    assert replace(RECORD, data=b"other") != RECORD
+    assert {RECORD, replace(RECORD)} == {RECORD}
     with pytest.raises(TypeError):
         Record(KEY)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, strategies as st
+from msgspec.structs import replace
 from stored_sessions import NOTHING, START, Server
 from values import examples
 

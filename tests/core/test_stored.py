@@ -6,11 +6,11 @@ before A was committed.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from stored_sessions import (
     DELETED,
     HOUR,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 from stored_sessions import (
     DELETED,
     HOUR,
@@ -73,7 +74,7 @@ def test_what_cannot_be_read_is_left_alone(data):
     """Contents that can't be read make an empty session; what is written to that is dropped."""
     server = Server()
     cookie = server.stored(a=1)
-    record = replace(server.record(cookie), data=data)
+    record = structs.replace(server.record(cookie), data=data)
     server.store.records[record.key] = record
     assert server.visit(cookie, write(b=2)) == NOTHING
     assert server.record(cookie) == record
@@ -86,7 +87,7 @@ def test_a_login_ends_what_cannot_be_read(view):
     """A login in a session that can't be read begins another one, and ends that one."""
     server = Server()
     cookie = server.stored(_user_id="ada")
-    record = replace(server.record(cookie), data=b"broken")
+    record = structs.replace(server.record(cookie), data=b"broken")
     server.store.records[record.key] = record
     outcome = server.visit(cookie, view)
     assert is_set(outcome)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 from stored_sessions import (
     HOUR,
     NOTHING,
@@ -71,7 +72,7 @@ def test_both_secrets_open_it_until_the_new_one_was_used_and_grace_longer():
     record = server.record(new)
     assert record.previous_until == START + 190 + 20
     assert record.version == before.version + 1
-    assert record == replace(
+    assert record == structs.replace(
         before, previous_until=210 + START, version=record.version, seen=START + 190,
         expires=START + 190 + HOUR,
     )  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 from stored_sessions import START, TERMS
 
 from holdfast.core.record import Record
@@ -31,7 +32,7 @@ RECORD = Record(
 
 
 def verdict(token: Any = NEW, arrived: int = NOW, **changes: Any) -> Verdict:
-    return judge(token, replace(RECORD, **changes), arrived, TERMS)
+    return judge(token, structs.replace(RECORD, **changes), arrived, TERMS)
 
 
 def test_none_is_unknown():
@@ -64,7 +65,7 @@ def test_the_current_secret_is_good():
 )
 def test_the_previous_secret_is_good_while_in_force(until, expected):
     """The previous secret is good until the new one was used, and until the grace is over."""
-    record = replace(RECORD, previous=OLD.digest, previous_until=until)
+    record = structs.replace(RECORD, previous=OLD.digest, previous_until=until)
     assert by_previous(OLD, record, NOW) is expected
     assert (judge(OLD, record, NOW, TERMS) is Verdict.GOOD) is expected
     assert not by_previous(NEW, record, NOW)
@@ -74,7 +75,7 @@ def test_the_previous_secret_is_good_while_in_force(until, expected):
 def test_without_a_previous_secret_none_is_in_force():
     """A record without a previous secret is opened by its current one alone."""
     assert not by_previous(OLD, RECORD, NOW)
-    assert not by_previous(replace(OLD, digest=b""), RECORD, NOW)
+    assert not by_previous(structs.replace(OLD, digest=b""), RECORD, NOW)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_a_dead_token_is_late_at_first(token, died, after, expected):
 
 def test_how_long_it_is_late_is_the_policys():
     """For how long a request counts as late is what the terms say."""
-    record = replace(RECORD, ended=NOW)
+    record = structs.replace(RECORD, ended=NOW)
     assert judge(NEW, record, NOW + 30, replace(TERMS, in_flight=30)) is Verdict.LATE
     assert judge(NEW, record, NOW + 31, replace(TERMS, in_flight=30)) is Verdict.UNKNOWN
 
@@ -105,7 +106,7 @@ def test_how_long_it_is_late_is_the_policys():
 @pytest.mark.parametrize("skew", [-5, -1, 1, 5])
 def test_clocks_that_differ_log_nobody_out(skew):
     """Trap 24: a server whose clock is seconds off takes a token for good that another renewed."""
-    record = replace(RECORD, created=NOW, seen=NOW, rotated=NOW, previous=OLD.digest)
+    record = structs.replace(RECORD, created=NOW, seen=NOW, rotated=NOW, previous=OLD.digest)
     assert judge(NEW, record, NOW + skew, TERMS) is Verdict.GOOD
     assert judge(OLD, record, NOW + skew, TERMS) is Verdict.GOOD
 

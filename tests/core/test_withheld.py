@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from msgspec import structs
 from stored_sessions import (
     DELETED,
     HOUR,
@@ -267,7 +268,7 @@ def test_what_is_written_is_set_aside():
     assert server.visit(cookie, write(csrf="token", next="/cart")) == NOTHING
     assert server.contents(cookie) == HIDDEN
     record = server.record(cookie)
-    assert record == replace(before, data=record.data, version=before.version + 1)
+    assert record == structs.replace(before, data=record.data, version=before.version + 1)
     session = server.request(cookie)
     assert session == {"csrf": "token", "next": "/cart"}
     assert session.needs_reauthentication
@@ -902,7 +903,7 @@ def test_what_was_set_aside_and_cannot_be_read(aside):
     envelope = server.engine.envelope
     letter = envelope.open(record.data)
     notes = type(letter.notes)(aside=aside)
-    record = replace(record, data=envelope.seal(letter._replace(notes=notes)))
+    record = structs.replace(record, data=envelope.seal(letter._replace(notes=notes)))
     server.store.records[record.key] = record
     server.forget()
     session = server.request(cookie)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from kinds import Kind
 from kinds_of_life import SECOND, THIRD
+from msgspec.structs import replace
 from program import START, Chance, MakeEngine, Point, Programs, Request
 from promises import Problem, Promise
 from sight import text_in

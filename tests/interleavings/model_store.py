@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from holdfast.core.ops import Cap, Create, Load, OfUser, Operation, Retire, Save, Touch
 from holdfast.core.record import Record, SessionKey

@@ -14,6 +14,7 @@ from typing import Any
 from unittest.mock import patch
 
 from model_store import Contents, Perform, perform
+from msgspec import structs
 from program import TERMS
 from promises import Promise
 from run import Campaign
@@ -65,7 +66,9 @@ def touch_revives(contents: Contents, operation: Operation) -> tuple[Contents, A
     if isinstance(operation, Touch) and operation.key in contents:
         was = contents[operation.key]
         if was.ended:
-            alive = replace(was, ended=0, data=ENVELOPE.seal(EMPTY), expires=operation.expires)
+            alive = structs.replace(
+                was, ended=0, data=ENVELOPE.seal(EMPTY), expires=operation.expires
+            )
             return {**contents, operation.key: alive}, True
     return perform(contents, operation)
 
@@ -208,7 +211,7 @@ def _previous_stays() -> Iterator[None]:
         step = made(engine, token, *args)
         if step is None or step.token is None:
             return step
-        return step._replace(record=replace(step.record, previous=token.digest))
+        return step._replace(record=structs.replace(step.record, previous=token.digest))
 
     with patch.object(saving, "successor", successor):
         yield
@@ -219,7 +222,7 @@ def _applied_once() -> Iterator[None]:
     onto = Change.onto
 
     def merged(self: Change, *args: Any) -> Any:
-        return onto(replace(self, applied=()), *args)
+        return onto(structs.replace(self, applied=()), *args)
 
     with patch.object(Change, "onto", merged):
         yield

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import combinations_with_replacement
 from typing import Any, NamedTuple
 
 from kinds import KINDS, USER, Contents, Kind, mark
 from kinds_of_life import PASSWORD, SECOND, THIRD, A
+from msgspec.structs import replace
 from program import ABSOLUTE, JUMP, SIGNED, START, Gone, Point, contents_of
 from promises import Problem, Promise, of_store
 from sight import ENVELOPE, IDLE

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from broken import BROKEN
+from msgspec.structs import replace
 
 from holdfast import open_store
 from holdfast.core.record import Record, SessionKey

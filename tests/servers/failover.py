@@ -18,11 +18,12 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from msgspec.structs import replace
 from redis.crc import key_slot
 from redis_servers import RedisCluster  # found by the line above
 from server import end

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
+from itsdangerous import TimestampSigner
 from visits import AWAY, SECRET, Browser, Watched, at_once, make_app, make_site, signed_cookie
 
 from holdfast import BeyondMax, Policy
@@ -205,15 +206,18 @@ def test_however_a_user_comes(store, ada, now, login, first):
     assert live([*browsers, browser], ada) == [1, 2]
 
 
-def test_signed_cookies_that_become_sessions(store, ada, now):
-    """Each signed cookie that becomes a stored session counts too."""
+def test_signed_cookies_that_become_sessions(store, ada, now, monkeypatch):
+    """Each signed cookie that becomes a stored session counts too, as old as its signature."""
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _: now.time)
     app = make_app(SECRET_KEY=SECRET)
     soon = datetime.now(UTC) + timedelta(days=30)
     policy = Policy(max_per_user=2)
     Holdfast(app, store=store, policy=policy, migrate_until=soon, listeners=())
-    browsers = [Browser(app, signed_cookie({"user_id": ada, "number": n})) for n in range(4)]
-    for browser in browsers:
+    browsers = []
+    for number in range(4):
         now.time += 1
+        browsers.append(Browser(app, signed_cookie({"user_id": ada, "number": number})))
+    for browser in browsers:
         assert browser.user() == ada
     assert live(browsers, ada) == [2, 3]
 

@@ -17,6 +17,7 @@ import flask
 import pytest
 from flask import stream_with_context
 from markupsafe import Markup
+from msgspec.structs import replace
 from visits import Browser, Watched, cookies_set, make_app, record_of, says_nothing_of_cookies
 
 import holdfast
@@ -915,8 +916,6 @@ def test_the_documented_stores_watch_alike(local_store):
 
 def test_an_unreadable_record_is_an_empty_session(app, browser, watched):
     """Data that can't be decoded is no error: the session is empty, and not overwritten."""
-    from dataclasses import replace  # noqa: PLC0415  # to damage it
-
     browser.put(a=1)
     record = record_of(watched, browser.cookie)
     for data in (b"", b"no envelope", b"{}\n{", b"{}\n[1]", b"[]\n{}", b"\xff\n{}"):

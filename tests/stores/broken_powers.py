@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
+from msgspec.structs import replace
 from teeth import Plain, classes_of_all, examined, main
 
 from holdfast.core.store import Page

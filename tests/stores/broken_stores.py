@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import replace
 
+from msgspec.structs import replace
 from teeth import Plain, classes_of_all, examined, main
 
 from holdfast.core.store import Purged

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from holdfast.stores.sqlite import SQLiteStore
 from holdfast.testing import a_record

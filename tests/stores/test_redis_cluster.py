@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 from failover import fail_over, served
+from msgspec.structs import replace
 from redis.cluster import RedisCluster as Client
 from redis.crc import key_slot
 from redis_servers import RedisCluster, ask

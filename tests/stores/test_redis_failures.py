@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 
 import pytest
+from msgspec.structs import replace
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import (

@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 import time
 from contextlib import closing
-from dataclasses import replace
 from hashlib import sha256
 from urllib.parse import quote
 
 import pytest
+from msgspec.structs import replace
 from redis import Redis
 from redis_servers import Monitor, RedisServer
 

@@ -8,10 +8,10 @@ import os
 import secrets
 import time
 import traceback
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import create_engine, event, text
 from urls import url_of
 

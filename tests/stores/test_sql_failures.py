@@ -11,10 +11,10 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from server import free_port
 from sql_servers import MariaDBServer, PostgreSQLServer
 from sqlalchemy import create_engine, text

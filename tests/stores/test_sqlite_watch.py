@@ -9,9 +9,9 @@ import sys
 import threading
 import time
 from contextlib import closing
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from holdfast.errors import ConfigurationError, StoreUnavailable
 from holdfast.stores import sqlite_watch

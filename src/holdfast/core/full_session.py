@@ -6,10 +6,11 @@ What is asked of it here is noted; its engine decides when the request is over.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from holdfast.core import loading
 from holdfast.core.cap import has_room

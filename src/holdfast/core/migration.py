@@ -10,11 +10,13 @@ undoes no logout.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from holdfast.core.cap import cap
+from holdfast.core.discreet import Discreet
 from holdfast.core.envelope import Letter, Notes
 from holdfast.core.opening import judged
 from holdfast.core.ops import Create, Load, Operation, Retire
@@ -28,30 +30,32 @@ if TYPE_CHECKING:
     from holdfast.core.visit import Visit
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Discreet, frozen=True):
     """What a signed cookie holds: its contents, when it expires, and when it was signed.
 
     That is 0 where nobody knows. The absolute lifetime counts from there, since the session is no
     younger (ASVS 5.0, 7.3.2).
     """
 
-    contents: Mapping[str, Any] = field(repr=False)
+    hidden = frozenset({"contents"})
+
+    contents: Mapping[str, Any]
     permanent: bool
     expires: int
     signed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SignedCookie:
+class SignedCookie(Discreet, frozen=True):
     """A good signed cookie that was presented, and what it holds.
 
     ``text`` is the same for all texts that verify by one signature: its last characters may be
     written in several ways.
     """
 
-    text: str = field(repr=False)
-    imported: Imported = field(repr=False)
+    hidden = frozenset({"text"})
+
+    text: str
+    imported: Imported
 
     @property
     def token(self) -> Token:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NewType
+
+from holdfast.core.discreet import Discreet
 
 SessionKey = NewType("SessionKey", bytes)
 """SHA-256 of a session's id, 32 bytes; what a record is stored under."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(Discreet, frozen=True, kw_only=True):
     """What a store keeps of one session, under its ``key``.
 
     Times are whole seconds since the epoch, UTC. A record whose ``ended`` is not 0 is a
     *tombstone*: of the rest only ``key`` and ``expires`` mean anything then.
+    ``msgspec.structs.replace`` makes another record of one.
 
     ``secret``, ``previous``
         SHA-256 of the secret that opens the session, 32 bytes, and of the one before it, empty
@@ -37,15 +38,17 @@ class Record:
         A short description of the device, if the application asked for one.
     """
 
+    hidden = frozenset({"secret", "previous", "data"})
+
     key: SessionKey
-    secret: bytes = field(repr=False)
-    data: bytes = field(repr=False)
+    secret: bytes
+    data: bytes
     version: int
     created: int
     seen: int
     expires: int
     rotated: int
-    previous: bytes = field(default=b"", repr=False)
+    previous: bytes = b""
     previous_until: int = 0
     ended: int = 0
     user_id: str | None = None

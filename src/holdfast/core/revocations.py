@@ -18,9 +18,10 @@ Where a cookie is issued anew under which older ones die, it is asked always.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from hashlib import sha256
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from holdfast.core.keys import with_lengths
 from holdfast.core.knowledge import Knowledge

@@ -86,8 +86,7 @@ class SealedEngine(Engine):
             unsealed = imported(self, presented, arrived)
             if unsealed is None:
                 return Opened(Verdict.UNKNOWN)
-            opened = judged(self, unsealed, arrived)
-            opened.cookie = presented
+            opened = replace(judged(self, unsealed, arrived), cookie=presented)
         else:
             opened = judged(self, presented, arrived)
         held = opened.record
@@ -202,8 +201,7 @@ class SealedEngine(Engine):
                 raise
             # A signed cookie, which was compressed, has more: it goes on to be read.
             self.tell("refused", held.handle, CookieTooLarge.__name__)
-            opened.cookie = None
-            session.settle(opened)
+            session.settle(replace(opened, cookie=None))
             return NOTHING
         if why:
             issue = yield from self._renew(held, user, session._outlives, now)

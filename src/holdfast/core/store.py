@@ -21,8 +21,9 @@ application. No store compares a time with the clock: the callers do.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
+
+import msgspec
 
 from holdfast.core.record import Record, SessionKey
 
@@ -141,8 +142,7 @@ class Cappable(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(msgspec.Struct, frozen=True, kw_only=True):
     """Some of a store's records, and where to go on; ``after`` is empty when there are no more."""
 
     records: Sequence[Record]
@@ -163,8 +163,7 @@ class Listable(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Purged:
+class Purged(msgspec.Struct, frozen=True, kw_only=True):
     """What a purge did.
 
     ``removed`` is the number of records; ``lag`` for how many seconds the longest expired of

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from holdfast.core.discreet import Discreet
 from holdfast.core.envelope import EMPTY, Letter
 from holdfast.core.record import Record
 from holdfast.core.terms import Terms
@@ -42,24 +44,24 @@ class Verdict(enum.Enum):
     """Nobody could tell, and the policy has such pages go on."""
 
 
-# Not frozen: making it so takes three times as long.
-@dataclass(slots=True)
-class Opened:
-    """What opening a session found; never changed.
+class Opened(Discreet, frozen=True):
+    """What opening a session found.
 
     ``contents`` are the application's to change; ``user`` is whose they were. ``withheld`` says
     that they are what was set aside, since the user has to authenticate again. ``cookie`` is there
     if a signed cookie was presented in place of a token, ``error`` if nobody could tell.
     """
 
+    hidden = frozenset({"record", "letter", "contents", "error"})
+
     verdict: Verdict
     token: Token | None = None
-    record: Any = field(default=None, repr=False)  # a Record, or a Held of `sealed_codec.py`
-    letter: Letter = field(default=EMPTY, repr=False)
-    contents: dict[str, Any] = field(default_factory=dict, repr=False)
+    record: Any = None  # a Record, or a Held of `sealed_codec.py`
+    letter: Letter = EMPTY
+    contents: dict[str, Any] = msgspec.field(default_factory=dict)
     user: str | None = None
     cookie: SignedCookie | None = None
-    error: StoreUnavailable | None = field(default=None, repr=False)
+    error: StoreUnavailable | None = None
     withheld: bool = False
 
     @property

@@ -7,11 +7,12 @@ import os
 import threading
 import warnings
 from collections import OrderedDict
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
+
+from msgspec.structs import replace
 
 from holdfast.core.record import Record, SessionKey
 from holdfast.core.store import Page, Purged

@@ -10,12 +10,12 @@ import logging
 import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
 from redis import Redis
 from redis.cluster import RedisCluster
 from redis.exceptions import NoScriptError
@@ -50,7 +50,7 @@ logger = logging.getLogger("holdfast.stores.redis")
 _KEEP_LIST = 3650 * 86400
 # A session is enlisted before it is created: one that is not there yet stays listed so long.
 _BEING_MADE = 60
-_MANY = 64
+_MANY = 16
 _AT_ONCE = 100
 _KEY_BYTES = 32
 
@@ -258,7 +258,7 @@ class RedisStore:
     def _enlist(self, user_id: str, key: SessionKey) -> None:
         now = int(time.time())
         count = self._run(ENLIST, self._list_of(user_id), now, key, now + _KEEP_LIST) or 0
-        # Lists that nobody asks for are pruned too: at 64 sessions, 128, 256 and so on.
+        # Lists that nobody asks for are pruned too: at 16 sessions, 32, 64 and so on.
         if count >= _MANY and not count & (count - 1):
             with suppress(StoreUnavailable):
                 self.by_user(user_id)

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from holdfast.core.record import Record, SessionKey
 from holdfast.core.store import Cappable

@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
+from msgspec.structs import replace
 
 from holdfast.core.store import ByUser, Cappable, Listable, Purgeable, Store
 from holdfast.testing.capping import CappableContract

@@ -12,8 +12,9 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import ClassVar, TypeVar
+
+from msgspec.structs import replace
 
 from holdfast.core.record import Record, SessionKey
 from holdfast.core.store import Store

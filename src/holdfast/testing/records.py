@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from holdfast.core.record import Record, SessionKey
 from holdfast.core.store import Store
