@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gc
-import multiprocessing
 from dataclasses import dataclass
 
+from campaign import Walked
 from kinds import Kind
 from kinds_of_life import elsewhere
 from kinds_of_seals import ALL, FEW, OF_TIME, USUAL, lasting
@@ -21,7 +20,7 @@ from seals import (
     Start,
     kept_for,
 )
-from states import Tally, combinations
+from states import combinations
 from walk_of_seals import World
 
 from holdfast.core.knowledge import Knowledge
@@ -30,7 +29,7 @@ from holdfast.core.sealed_cookie import SealedEngine
 
 
 @dataclass(frozen=True, kw_only=True)
-class SealedCampaign:
+class SealedCampaign(Walked):
     """What is walked.
 
     ``faults``, ``slow``, ``jumps``, ``outage``: as in ``walk_of_seals.py``. ``more`` or ``few``
@@ -40,7 +39,7 @@ class SealedCampaign:
     the name of the only one.
     """
 
-    requests: int
+    what = "sealed requests"
     faults: bool = False
     slow: bool = False
     jumps: tuple[int, ...] = ()
@@ -52,11 +51,6 @@ class SealedCampaign:
     stale: bool = False
     going_on: bool = False
     start: str = ""
-
-    def __str__(self) -> str:
-        given = [(name, value) for name, value in vars(self).items() if value]
-        extra = [name if value is True else f"{name} {value}" for name, value in given[1:]]
-        return f"{self.requests} sealed requests{': ' if extra else ''}{', '.join(extra)}"
 
     def world(
         self,
@@ -101,25 +95,3 @@ class SealedCampaign:
         if self.start:
             starts = tuple(start for start in STARTS if start.name == self.start)
         return combinations(self.requests, kinds, starts)
-
-    def walk(self, part: int = 0, parts: int = 1) -> Tally:
-        """Walk every ``parts``-th combination, from the ``part``-th on."""
-        world = self.world()
-        tally = Tally()
-        gc.disable()  # nothing that is made here refers to itself
-        try:
-            for chosen, start in self.combinations()[part::parts]:
-                tally.add(world.walk(chosen, start))
-        finally:
-            gc.enable()
-        return tally
-
-    def walk_in(self, processes: int) -> Tally:
-        """Walk everything, in several processes."""
-        tally = Tally()
-        context = multiprocessing.get_context("spawn")
-        with context.Pool(processes) as pool:
-            parts = processes * 4
-            for part in pool.starmap(self.walk, [(n, parts) for n in range(parts)], chunksize=1):
-                tally.add(part)
-        return tally

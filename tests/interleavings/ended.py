@@ -7,9 +7,9 @@ from typing import Any
 
 import promises_of_seals as promises
 from kinds_of_seals import EVERYBODY, OWN, ends_of
-from program_of_seals import Request
+from program_of_seals import Point, Request
 from promises import Problem
-from seals import Cookie, Records
+from seals import Cookie, Records, cookie_of
 from states_of_seals import ANYBODY, FOR_EVER, Fact, Hits, Running, State
 
 
@@ -65,6 +65,16 @@ def changed(
     store = world.store(records)
     hits = Hits(cookies, sessions, users, everybody, outlived)
     return state._replace(store=store, hits=hits), covers, problems
+
+
+def passed_on(state: State, point: Point) -> Hits:
+    """Return what may be over where a request sets anew what it brought, in the same issue."""
+    was, cookie, hits = point.request.cookie, cookie_of(point.outcome.token), state.hits
+    if was is None or cookie is None or (was.key, was.issued) != (cookie.key, cookie.issued):
+        return hits
+    if not hits.of_maker(state.maker_of(point.request.text), was):
+        return hits
+    return hits._replace(sessions=hits.sessions | {(point.request.me, was.key)})
 
 
 def facts_of(world: Any, state: State, place: Running) -> frozenset[Fact]:

@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 from model_store import Contents, Perform, perform
 from msgspec import structs
+from patching import Patched, patched, says
 from program import TERMS
 from promises import Promise
 from run import Campaign
@@ -41,7 +42,7 @@ class Mutant:
     breaks: frozenset[Promise]
     make_engine: Callable[..., StoredEngine] = StoredEngine
     perform: Perform = perform
-    patched: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
+    patched: Patched = contextlib.nullcontext
     campaign: Campaign = _USUAL
 
 
@@ -162,6 +163,28 @@ class AsksAgain(StoredEngine):
         return Outcome()
 
 
+_SAVED = saving._saved
+
+
+def _hides_failures(_engine: Any, step: Any, _token: Any) -> Any:
+    """Take every save for one that nobody asked for."""
+    try:
+        return (yield Save(step.record))
+    except StoreUnavailable:
+        return None
+
+
+def _says_it_was_saved(engine: Any, step: Any, token: Any) -> Any:
+    """Set the cookie of a renewal of which nobody can tell whether it was saved."""
+    done = yield from _SAVED(engine, step, token)
+    return True if done is None else done
+
+
+def _fails_for_renewals(_engine: Any, step: Any, _token: Any) -> Any:
+    """Have a page fail for a renewal that it did not ask for."""
+    return (yield Save(step.record))
+
+
 class SavesWhatWasOnlyRead(StoredEngine):
     def commit(self, session: Any, now: int) -> Any:
         if session._opened is not None:
@@ -177,30 +200,13 @@ def _good(_token: Any, record: Any, *_: Any) -> Verdict:
 # Parts of it
 
 
-def _judges(*modules: Any) -> Callable[[], contextlib.AbstractContextManager[Any]]:
+def _judges(*modules: Any) -> Patched:
     """Take any token of a live session for good, in these modules."""
-
-    @contextlib.contextmanager
-    def patched() -> Iterator[None]:
-        with contextlib.ExitStack() as stack:
-            for module in modules:
-                stack.enter_context(patch.object(module, "judge", _good))
-            yield
-
-    return patched
+    return patched(*((module, "judge", _good) for module in modules))
 
 
-def _saves(save: Callable[..., Any]) -> Callable[[], contextlib.AbstractContextManager[Any]]:
-    return lambda: patch.object(stored, "save", save)
-
-
-def _says(name: str, value: Any) -> Callable[[], contextlib.AbstractContextManager[Any]]:
-    return lambda: patch.object(Change, name, says(value))
-
-
-def says(value: Any) -> property:
-    """Return an attribute that says the same always, whatever it is told."""
-    return property(lambda _self: value, lambda _self, _value: None)
+def _saves(save: Callable[..., Any]) -> Patched:
+    return patched((stored, "save", save))
 
 
 @contextlib.contextmanager
@@ -255,8 +261,25 @@ MUTANTS = (
         _broken(OLD_TOKENS),
         patched=_judges(opening, saving),
     ),
-    Mutant("a login dropped", _broken(LOGIN), patched=_says("logs_in", value=False)),
-    Mutant("a logout dropped", _broken(ENDED), patched=_says("logs_out", value=False)),
+    Mutant(
+        "a page fails for its renewal",
+        _broken(Promise.NOTHING),
+        patched=patched((saving, "_saved", _fails_for_renewals)),
+        campaign=replace(_USUAL, renewing=True),
+    ),
+    Mutant(
+        "a renewal that failed sets its cookie",
+        _broken(COOKIES),
+        patched=patched((saving, "_saved", _says_it_was_saved)),
+        campaign=replace(_USUAL, renewing=True),
+    ),
+    Mutant(
+        "what a page asked for may fail unheard",
+        _broken(WRITES),
+        patched=patched((saving, "_saved", _hides_failures)),
+    ),
+    Mutant("a login dropped", _broken(LOGIN), patched=says(logs_in=False)),
+    Mutant("a logout dropped", _broken(ENDED), patched=says(logs_out=False)),
     Mutant("a drop mints a session", _broken(REFUSED), DropMints),
     Mutant("a drop is silent", _broken(WRITES), DropIsSilent),
     Mutant("a refused save is forgotten", _broken(WRITES), patched=_saves(_never_drops)),
@@ -281,14 +304,14 @@ MUTANTS = (
     Mutant(
         "another user keeps the secret",
         _broken(OLD_TOKENS),
-        patched=_says("why_regenerated", value=""),
+        patched=says(why_regenerated=""),
     ),
     Mutant(
         "what was cleared or another's is merged",
         _broken(USERS, WRITES),
-        patched=_says("replaces", value=False),
+        patched=says(replaces=False),
     ),
-    Mutant("a login keeps the age", _broken(Promise.FRESH), patched=_says("begins", value=False)),
+    Mutant("a login keeps the age", _broken(Promise.FRESH), patched=says(begins=False)),
     Mutant(
         "merging takes mine",
         _broken(WRITES),

@@ -7,7 +7,7 @@ from typing import Any
 
 from at_rest_model import RENEWED
 from mutants import Mutant
-from mutants_of_life import Patched, _patched
+from patching import Patched, patched
 from promises import Promise
 from run import Campaign
 
@@ -91,17 +91,17 @@ def _engine(name: str, engine: type[StoredEngine], campaign: Campaign = _USUAL) 
 MUTANTS_AT_REST = (
     _mutant(
         "a renewal wraps for the presented token alone",
-        _patched((StoredEngine, "pack", _wraps_for_one)),
+        patched((StoredEngine, "pack", _wraps_for_one)),
         _RENEWING,
     ),
     _mutant(
         "what was in clear is sealed for who saves it",
-        _patched((AtRest, "_wrapped", _wraps_for_none)),
+        patched((AtRest, "_wrapped", _wraps_for_none)),
         _BEFORE,
     ),
     _mutant(
         "what was opened once is taken for what is there",
-        _patched((AtRest, "open", _goes_on)),
+        patched((AtRest, "open", _goes_on)),
         promise=Promise.OLD_TOKENS,
     ),
     _engine("regenerating leaves the key", _KeepsKeys),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
-from unittest.mock import patch
 
 from model_store import Contents, chosen, half_of, perform
-from mutants import Mutant, save_is_an_upsert, says, touch_revives
+from mutants import Mutant, save_is_an_upsert, touch_revives
+from patching import Patched, patched, says
 from program import ABSOLUTE
 from promises import Promise
 from run import Campaign
@@ -28,8 +27,6 @@ from holdfast.core.terms import Terms
 WITHHELD = Campaign(requests=2, withheld=True)
 SIGNING_IN = Campaign(requests=2, signing_in=True)
 CAPPED = Campaign(requests=2, capped=1)
-
-Patched = Callable[[], contextlib.AbstractContextManager[Any]]
 
 
 # Stores
@@ -65,23 +62,6 @@ class CallsEachReused(StoredEngine):
 
 
 # Parts of it
-
-
-def _patched(*parts: tuple[Any, str, Any]) -> Patched:
-    """Have parts of what is patched be others."""
-
-    @contextlib.contextmanager
-    def patched() -> Iterator[None]:
-        with contextlib.ExitStack() as stack:
-            for where, name, other in parts:
-                stack.enter_context(patch.object(where, name, other))
-            yield
-
-    return patched
-
-
-def _says(name: str, *, value: Any) -> Patched:
-    return _patched((Change, name, says(value)))
 
 
 def _joined_over(
@@ -155,7 +135,7 @@ def _keeps_one_more(engine: Any, user: str, spare: Any, now: int) -> Any:
 
 
 def _caps(other: Callable[..., Any]) -> Patched:
-    return _patched((stored, "cap", other), (saving, "cap", other))
+    return patched((stored, "cap", other), (saving, "cap", other))
 
 
 def _counts_its_own(engine: Any, user: str, limit: int, _own: Any, now: int) -> Any:
@@ -188,81 +168,81 @@ MUTANTS_OF_LIFE = (
         "what is withheld is shown",
         Promise.WITHHELD,
         WITHHELD,
-        _patched((Terms, "is_idle", lambda *_: False)),
+        patched((Terms, "is_idle", lambda *_: False)),
     ),
     _mutant(
         "what is aside replaces what was withheld",
         Promise.WITHHELD,
         WITHHELD,
-        _patched((opening, "whole", _joined_over), (full_session, "whole", _joined_over)),
+        patched((opening, "whole", _joined_over), (full_session, "whole", _joined_over)),
     ),
     _mutant(
         "what is aside is lost",
         Promise.WITHHELD,
         WITHHELD,
-        _patched((full_session, "whole", _not_joined)),
+        patched((full_session, "whole", _not_joined)),
     ),
     _mutant(
         "what is aside is lost when the session is active again",
         Promise.WITHHELD,
         replace(WITHHELD, jump=True),
-        _patched((opening, "whole", _not_joined), (saving, "whole", _not_joined)),
+        patched((opening, "whole", _not_joined), (saving, "whole", _not_joined)),
     ),
     _mutant(
         "a write takes the place of what is withheld",
         Promise.WITHHELD,
         WITHHELD,
-        _says("stays_withheld", value=False),
+        says(stays_withheld=False),
     ),
     _mutant(
         "what is withheld is kept alive",
         Promise.WITHHELD,
         WITHHELD,
-        _says("is_activity", value=True),
+        says(is_activity=True),
     ),
     _mutant(
         "what is withheld is over when it is idle",
         Promise.STAYS,
         WITHHELD,
-        _patched((Terms, "expires", _when_idle)),
+        patched((Terms, "expires", _when_idle)),
     ),
     _mutant(
         "activity outlasts the absolute lifetime",
         Promise.ENDED,
         WITHHELD,
-        _patched((Terms, "expires", _a_day_after)),
+        patched((Terms, "expires", _a_day_after)),
     ),
     _mutant(
         "a login opens what is withheld",
         Promise.WITHHELD,
         WITHHELD,
-        _patched((FullSession, "log_in", _opens_and_logs_in)),
+        patched((FullSession, "log_in", _opens_and_logs_in)),
     ),
     _mutant(
         "authenticating again leaves older tokens good",
         Promise.OLD_TOKENS,
         SIGNING_IN,
-        _patched((Change, "why_regenerated", property(_why_regenerated))),
+        patched((Change, "why_regenerated", property(_why_regenerated))),
     ),
     _mutant(
         "whoever writes is fresh",
         Promise.FRESH,
         SIGNING_IN,
-        _patched((Change, "notes", _always_fresh)),
+        patched((Change, "notes", _always_fresh)),
     ),
     _mutant(
         "a login keeps the methods of another",
         Promise.FRESH,
         SIGNING_IN,
-        _patched((Change, "notes", _keeps_methods)),
+        patched((Change, "notes", _keeps_methods)),
     ),
     _mutant(
         "any method begins the time anew",
         Promise.FRESH,
         SIGNING_IN,
-        _patched((FullSession, "reauthenticated", _begins_anew)),
+        patched((FullSession, "reauthenticated", _begins_anew)),
     ),
-    _mutant("a write begins the time anew", Promise.FRESH, SIGNING_IN, _says("begins", value=True)),
+    _mutant("a write begins the time anew", Promise.FRESH, SIGNING_IN, says(begins=True)),
     _mutant("a login is not capped", Promise.CAPPED, CAPPED, _caps(_never_caps)),
     _mutant("a cap spares another", Promise.CAPPED, CAPPED, _caps(_spares_another)),
     _mutant("a cap keeps one more", Promise.CAPPED, CAPPED, _caps(_keeps_one_more)),
@@ -270,7 +250,7 @@ MUTANTS_OF_LIFE = (
         "a session takes the room of itself",
         Promise.CAPPED,
         CAPPED,
-        _patched((full_session, "has_room", _counts_its_own)),
+        patched((full_session, "has_room", _counts_its_own)),
     ),
     Mutant(
         "a cap forgets what one before it has chosen",
@@ -288,10 +268,10 @@ MUTANTS_OF_LIFE = (
         "end_others ends this one, too",
         Promise.WRITES,
         SIGNING_IN,
-        _patched((manage, "end_user", _ends_its_own)),
+        patched((manage, "end_user", _ends_its_own)),
     ),
     _mutant(
-        "end_others leaves one", Promise.ENDED, SIGNING_IN, _patched((manage, "_end", _leaves_one))
+        "end_others leaves one", Promise.ENDED, SIGNING_IN, patched((manage, "_end", _leaves_one))
     ),
     Mutant(
         "a write revives what end_others ended",
@@ -309,13 +289,13 @@ MUTANTS_OF_LIFE = (
         "a renewal takes its answer for arrived",
         Promise.STAYS,
         Campaign(requests=2, renewing=True, faults=True, jump=True),
-        _patched((successor, "by_previous", _as_if_current)),
+        patched((successor, "by_previous", _as_if_current)),
     ),
     _mutant(
         "a renewal does not wait for its answer",
         Promise.COOKIES,
         Campaign(requests=2, renewing=True),
-        _patched((successor, "_is_renewed", _renews_at_once)),
+        patched((successor, "_is_renewed", _renews_at_once)),
     ),
     Mutant(
         "a reused token is not told of",

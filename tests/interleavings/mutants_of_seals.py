@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
-from unittest.mock import patch
 
 from campaign_of_seals import SealedCampaign
 from model_store import Contents, Perform, perform
-from mutants import save_ignores_the_version, says
+from mutants import save_ignores_the_version
+from patching import Patched, patched, says
 from promises_of_seals import Sealed
 from seals import AGAIN, COLD, LOGGED_IN
 from wrong_revocations import (
@@ -34,12 +33,12 @@ from wrong_revocations import (
     RenewsAnyhow,
     RenewsNothing,
     RenewsWhatWasEnded,
+    RenewsWhatWasSparedByTheOldTime,
     ServesForEver,
     ServesNot,
 )
 
 from holdfast.core import sealed_cookie
-from holdfast.core.change import Change
 from holdfast.core.full_session import FullSession
 from holdfast.core.knowledge import Knowledge
 from holdfast.core.ops import Create, Operation, Retire
@@ -59,8 +58,6 @@ _ONE = SealedCampaign(requests=1)
 _MORE = SealedCampaign(requests=1, more=True)
 _AWAY = SealedCampaign(requests=1, stale=True, faults=True)
 _TIMED = SealedCampaign(requests=1, timed=True)
-
-Patched = Callable[[], contextlib.AbstractContextManager[Any]]
 
 
 @dataclass(frozen=True)
@@ -158,26 +155,6 @@ class EndsOnSight(SealedEngine):
         return found
 
 
-# Parts
-
-
-def _patched(*parts: tuple[Any, str, Any]) -> Patched:
-    @contextlib.contextmanager
-    def patched() -> Iterator[None]:
-        with contextlib.ExitStack() as stack:
-            for where, name, other in parts:
-                stack.enter_context(patch.object(where, name, other))
-            yield
-
-    return patched
-
-
-def _wants(**how: Any) -> Patched:
-    """Have a change say something else of itself."""
-    said = {name: says(value) for name, value in how.items()}
-    return _patched(*((Change, name, value) for name, value in said.items()))
-
-
 MUTANTS_OF_SEALS = (
     SealedMutant("older cookies are known to be live", Sealed.ENDED, KeepsWhatWasLive),
     SealedMutant("an older answer counts", Sealed.ENDED, KnowsLess, replace(_HERE, slow=True)),
@@ -225,26 +202,32 @@ MUTANTS_OF_SEALS = (
         "end_others outlives every limit",
         Sealed.ENDED,
         campaign=_HERE,
-        patched=_patched((FullSession, "is_over_by", lambda *_: False)),
+        patched=patched((FullSession, "is_over_by", lambda *_: False)),
+    ),
+    SealedMutant(
+        "what outlives end_others is issued before it",
+        Sealed.LIVE,
+        RenewsWhatWasSparedByTheOldTime,
+        _HERE,
     ),
     SealedMutant(
         "end_others ends its own",
         Sealed.WRITES,
-        patched=_patched((FullSession, "outlive", lambda *_: None)),
+        patched=patched((FullSession, "outlive", lambda *_: None)),
     ),
     SealedMutant(
         "what is withheld is shown",
         Sealed.USERS,
         campaign=_TIMED,
-        patched=_patched((Terms, "is_idle", lambda *_: False)),
+        patched=patched((Terms, "is_idle", lambda *_: False)),
     ),
     SealedMutant(
         "another user keeps older cookies good",
         Sealed.COOKIES,
-        patched=_wants(why_regenerated=""),
+        patched=says(why_regenerated=""),
     ),
     SealedMutant(
-        "another's contents go on", Sealed.USERS, campaign=_MORE, patched=_wants(replaces=False)
+        "another's contents go on", Sealed.USERS, campaign=_MORE, patched=says(replaces=False)
     ),
-    SealedMutant("a login keeps its age", Sealed.FRESH, patched=_wants(begins=False)),
+    SealedMutant("a login keeps its age", Sealed.FRESH, patched=says(begins=False)),
 )

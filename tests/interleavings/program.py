@@ -277,7 +277,14 @@ def _give(steps: Generator[Operation, Any, Outcome], run: Run, asked: Asked) -> 
     return steps.send(asked.answer)
 
 
-def _refuse(_steps: Any) -> Any:
+def facts_told(session: FullSession) -> Facts:
+    """Return what a session tells of its user."""
+    when = session.authenticated_at
+    seconds = None if when is None else int(when.timestamp())
+    return Facts(session.user_id, session.withheld_user_id, seconds)
+
+
+def refuse(_steps: Any) -> Any:
     message = "the session was opened where it should have been already"
     raise AssertionError(message)
 
@@ -311,14 +318,12 @@ def _act(
 def program(engine: StoredEngine, request: Request, run: Run) -> Generator[Operation, Any, Outcome]:
     """Do what an adapter and an application do with one request."""
     kind = request.kind
-    visit = Visit(engine, request.text or None, request.arrived, _refuse, read)
+    visit = Visit(engine, request.text or None, request.arrived, refuse, read)
     session = FullSession.of(visit)
     if kind.looks:
         session.fill((yield from engine.open(visit.presented, visit.arrived)))
         run.handed = session._raw()
-        when = session.authenticated_at
-        seconds = None if when is None else int(when.timestamp())
-        run.facts = Facts(session.user_id, session.withheld_user_id, seconds)
+        run.facts = facts_told(session)
     try:
         yield from _act(kind, session, request.me, visit)
     except TooManySessions:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from kinds import Contents, Kind
-from program import FAILED, LOST, START, USERS, Chance, Clock, Facts
+from program import FAILED, LOST, START, USERS, Chance, Clock, Facts, facts_told, refuse
 from seals import CLOCKS, MAX_AGE, SKEW, TERMS, cookie_of, kept_for, make_codec, read_by
 from sight import ENVELOPE
 
@@ -253,11 +253,6 @@ class Programs:
         return point, self.number(known_by(knowledge))
 
 
-def _refuse(_steps: Any) -> Any:
-    message = "the session was opened where it should have been already"
-    raise AssertionError(message)
-
-
 def opening(engine: SealedEngine, presented: Any, arrived: Clock) -> Steps[Opened]:
     """Open a session as it is opened when it is looked at."""
     opened = engine.at_once(presented, arrived)
@@ -273,16 +268,14 @@ def program(
         engine,
         request.text or None,
         request.arrived,
-        _refuse,
+        refuse,
         lambda text: read_by(engine.codec, text),
     )
     session = FullSession.of(visit)
     if kind.looks:
         session.fill((yield from opening(engine, visit.presented, visit.arrived)))
         run.handed = dict(session._raw())
-        when = session.authenticated_at
-        seconds = None if when is None else int(when.timestamp())
-        run.facts = Facts(session.user_id, session.withheld_user_id, seconds)
+        run.facts = facts_told(session)
         yield THINK
     kind.act(session, request.me)
     if kind.manages is not None:

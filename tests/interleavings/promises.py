@@ -184,6 +184,8 @@ def of_answer(point: Point) -> Iterable[Problem]:
     if point.error is not None:
         if not (isinstance(point.error, StoreUnavailable) and told.failed):
             yield Problem(Promise.NOTHING, f"{kind} fails: {point.error!r}")
+        elif isinstance(point.path[-1].operation, Save) and not _asks_for(point):
+            yield Problem(Promise.NOTHING, f"{kind} fails for what nobody asked for")
         return
     if kind.looks and (point.handed or {}) != told.shown:
         how = f"a token that is {told.first} is shown {point.handed}, not {told.shown}"
@@ -231,6 +233,17 @@ def _asked(point: Point, operation: type[Operation]) -> bool:
     return any(isinstance(asked.operation, operation) for asked in point.path)
 
 
+def _asks_for(point: Point) -> bool:
+    """Return whether a request asks for what it saves; else it notes activity, or renews."""
+    told, kind, me = story(point), point.kind, point.request.me
+    seen, found = told.seen or {}, told.found or {}
+    if kind.after(found, seen, me) != found or kind.changes_user(seen, me):
+        return True
+    loaded = (asked.answer for asked in reversed(point.path) if isinstance(asked.operation, Load))
+    record = next((answer for answer in loaded if isinstance(answer, Record)), None)
+    return kind.renews and record is not None and not holding(record.data).notes.permanent
+
+
 def _expected_cookie(point: Point) -> tuple[object, str]:
     """Set with a token that this very request has made good; deleted if it ended the session."""
     action: object = KEEP
@@ -240,6 +253,8 @@ def _expected_cookie(point: Point) -> tuple[object, str]:
             secret = answer.secret
         if answer is not True and (answer is not LOST or point.dropped):
             continue
+        if answer is LOST and isinstance(operation, Save) and not _asks_for(point):
+            continue  # the token that it brought stays good
         if isinstance(operation, Retire):
             action = action if point.kind.manages is not None else DROP
         elif isinstance(operation, Create) or (

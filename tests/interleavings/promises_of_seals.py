@@ -89,12 +89,8 @@ def user_of(point: Point) -> str | None:
 
 def may_be_over(state: State, point: Point) -> bool:
     cookie = point.request.cookie
-    maker = _maker(state, point.request.text)
+    maker = state.maker_of(point.request.text)
     return cookie is not None and state.hits.has(maker, cookie, point.request.me)
-
-
-def _maker(state: State, text: str) -> int:
-    return max((me for each, me in state.issued if each == text), default=0)
 
 
 # What changes the store

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
-import multiprocessing
 import sys
 import time
 from dataclasses import dataclass, fields, replace
@@ -13,6 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))  # for the processes that are started from here
 
 from at_rest_model import SealedPrograms, SealedWorld
+from campaign import Walked
 from campaign_of_seals import SealedCampaign
 from kinds import KINDS, MORE_KINDS, Kind
 from kinds_of_life import CAPPED, SIGNING_IN, WITHHELD
@@ -25,7 +24,6 @@ from states import (
     STARTS,
     WITHHELD_STARTS,
     Start,
-    Tally,
     combinations,
 )
 from walk import World
@@ -34,7 +32,7 @@ from holdfast.core.stored import StoredEngine
 
 
 @dataclass(frozen=True, kw_only=True)
-class Campaign:
+class Campaign(Walked):
     """What is walked.
 
     ``faults``: one thing may fail in each schedule. ``jump``: the clock may jump by more than
@@ -46,7 +44,6 @@ class Campaign:
     sealed; what is there at first is "sealed", "plain", or "renewed and plain".
     """
 
-    requests: int
     faults: bool = False
     jump: bool = False
     renewing: bool = False
@@ -57,11 +54,6 @@ class Campaign:
     withheld: bool = False
     capped: int = 0
     at_rest: str = ""
-
-    def __str__(self) -> str:
-        given = vars(self).items()
-        extra = [name if value is True else f"{name} {value}" for name, value in given if value]
-        return f"{self.requests} requests{': ' if extra[1:] else ''}{', '.join(extra[1:])}"
 
     def world(self, make_engine: MakeEngine = StoredEngine, perform: Perform = perform) -> World:
         """Return where it is walked."""
@@ -85,18 +77,6 @@ class Campaign:
         """Return what is walked."""
         return combinations(self.requests, *self._kinds_and_starts())
 
-    def walk(self, part: int = 0, parts: int = 1) -> Tally:
-        """Walk every ``parts``-th combination, from the ``part``-th on."""
-        world = self.world()
-        tally = Tally()
-        gc.disable()  # nothing that is made here refers to itself
-        try:
-            for chosen, start in self.combinations()[part::parts]:
-                tally.add(world.walk(chosen, start))
-        finally:
-            gc.enable()
-        return tally
-
     def _kinds_and_starts(self) -> tuple[tuple[Kind, ...], tuple[Start, ...]]:
         if self.signing_in:
             return SIGNING_IN, SIGNING_IN_STARTS
@@ -106,16 +86,6 @@ class Campaign:
         if self.capped:
             return CAPPED, CAPPED_STARTS
         return KINDS + MORE_KINDS if self.more else KINDS, SIGNED_STARTS if self.signed else STARTS
-
-    def walk_in(self, processes: int) -> Tally:
-        """Walk everything, in several processes."""
-        tally = Tally()
-        context = multiprocessing.get_context("spawn")
-        with context.Pool(processes) as pool:
-            parts = processes * 4
-            for part in pool.starmap(self.walk, [(n, parts) for n in range(parts)], chunksize=1):
-                tally.add(part)
-        return tally
 
 
 def main() -> int:

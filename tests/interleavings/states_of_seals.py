@@ -60,11 +60,14 @@ class Hits(NamedTuple):
         )
         return outlived or (
             (cookie.key, cookie.issued) in self.cookies
-            or (me, cookie.key) in self.sessions
-            or (me, cookie.user) in self.users
-            or (me, ANYBODY) in self.users
+            or self.of_maker(me, cookie)
             or (self.everybody and cookie.user is None)
         )
+
+    def of_maker(self, me: int, cookie: Cookie) -> bool:
+        """Return whether a cookie may be dead because its maker was under way meanwhile."""
+        users = {(me, cookie.user), (me, ANYBODY)}
+        return (me, cookie.key) in self.sessions or not users.isdisjoint(self.users)
 
 
 class Store:
@@ -129,6 +132,10 @@ class State(NamedTuple):
     def cookies(self) -> list[tuple[str, int, Cookie]]:
         """Return all cookies that were made: their texts, and by whom."""
         return _cookies(self.issued)
+
+    def maker_of(self, text: str) -> int:
+        """Return which request made a cookie, 0 for none of these."""
+        return max((me for each, me in self.issued if each == text), default=0)
 
 
 @lru_cache(maxsize=1 << 12)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from kinds import Kind
 from program import START
 from program_of_seals import Point
-from seals import cookie_of
+from promises import Problem
+from seals import Start, cookie_of
 
 from holdfast.core.record import Record, SessionKey
 
@@ -51,6 +54,19 @@ def told(what: Any) -> str:
         shown = told(first) if isinstance(first, Record) else _short(first)
         return f"{type(what).__name__.lower()} {shown}"
     return str(what)
+
+
+def schedule(
+    kinds: Sequence[Kind], start: Start, steps: Sequence[Any], problems: Sequence[Problem]
+) -> str:
+    """Return a schedule and what it broke."""
+    numbered = ", ".join(f"{number}: {kind}" for number, kind in enumerate(kinds, 1))
+    lines = [f"{numbered}; beginning with {start.name}"]
+    lines += ["".join(map(told, step.how)) for step in steps]
+    if not (steps and steps[-1].problems):
+        lines.append("all is over")
+    lines += [f"BROKEN: {problem.promise.value}: {problem.how}" for problem in problems]
+    return "\n    ".join(lines)
 
 
 def _short(key: SessionKey | bytes) -> str:

@@ -6,20 +6,15 @@ import pytest
 from mutants import MUTANTS
 from mutants_of_life import MUTANTS_OF_LIFE
 from run import Campaign
-from states import Tally
 from walk import World
 
 
 @pytest.mark.parametrize("mutant", MUTANTS + MUTANTS_OF_LIFE, ids=lambda mutant: mutant.name)
 def test_a_mutant_is_caught(mutant):
     """With two requests, each mutant breaks what it must break."""
-    tally = Tally()
     with mutant.patched():
         world = mutant.campaign.world(mutant.make_engine, mutant.perform)
-        for kinds, start in mutant.campaign.combinations():
-            tally.add(world.walk(kinds, start))
-            if mutant.breaks <= tally.broken:
-                break
+        tally = mutant.campaign.walk_until(mutant.breaks, world)
     assert mutant.breaks <= tally.broken
     assert all("BROKEN" in problem for problem in tally.problems)
 

@@ -10,7 +10,6 @@ from mutants_of_seals import MUTANTS_OF_SEALS
 from promises_of_seals import Sealed
 from run import Campaign
 from seals import LOGGED_IN
-from states import Tally
 
 # In CI every so-manieth combination is walked; by hand all: script/interleavings --sealed.
 SEALED = [
@@ -47,13 +46,9 @@ def test_the_promises_hold_in_every_interleaving(campaign, parts, capsys):
 @pytest.mark.parametrize("mutant", MUTANTS_OF_SEALS, ids=lambda mutant: mutant.name)
 def test_a_mutant_is_caught(mutant):
     """What is wrong about sealed cookies breaks the promise that it must break."""
-    tally = Tally()
     with mutant.patched():
         world = mutant.campaign.world(**mutant.how)
-        for kinds, start in mutant.campaign.combinations():
-            tally.add(world.walk(kinds, start))
-            if mutant.breaks in tally.broken:
-                break
+        tally = mutant.campaign.walk_until({mutant.breaks}, world)
     assert mutant.breaks in tally.broken
     assert all("BROKEN" in problem for problem in tally.problems)
 
@@ -61,13 +56,9 @@ def test_a_mutant_is_caught(mutant):
 @pytest.mark.parametrize("mutant", MUTANTS_AT_REST, ids=lambda mutant: mutant.name)
 def test_a_mutant_at_rest_is_caught(mutant):
     """What is wrong about sealing at rest breaks the promise that it must break."""
-    tally = Tally()
     with mutant.patched():
         world = mutant.campaign.world(mutant.make_engine, mutant.perform)
-        for kinds, start in mutant.campaign.combinations():
-            tally.add(world.walk(kinds, start))
-            if mutant.breaks <= tally.broken:
-                break
+        tally = mutant.campaign.walk_until(mutant.breaks, world)
     assert mutant.breaks <= tally.broken
 
 

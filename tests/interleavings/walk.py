@@ -16,7 +16,7 @@ A state that was reached before is counted and not walked again.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -35,19 +35,19 @@ from states import (
     State,
     Step,
     Store,
-    Tally,
     Unsent,
     first_records,
     key_of,
 )
 from stories import story
 from telling import Trace
+from walking import Walk
 
 from holdfast.core.ops import Cap, Create, Save
 from holdfast.core.record import Record, SessionKey
 
 
-class World:
+class World(Walk):
     """An engine and a store, and how requests meet them.
 
     ``faults``: one thing may fail in each schedule. ``jump``: the clock may jump, once, by more
@@ -73,6 +73,7 @@ class World:
         self._records: dict[Record, int] = {}
         self._stores: dict[Hashable, Store] = {}
         self._dones: dict[Done, Done] = {}
+        self._over_by: dict[tuple[Point, bool], Done] = {}
         self.began: dict[SessionKey, Request] = {}
 
     # One combination of requests
@@ -81,6 +82,7 @@ class World:
         """Return the state before anything happens."""
         self.strictly = not {POP_ALL, POP_USER} & set(kinds)
         self._stores.clear()
+        self._over_by.clear()
         self.kinds, self.start = kinds, start
         records = self.first_records(start)
         comes = [
@@ -100,57 +102,8 @@ class World:
         """Return the records of before."""
         return first_records(start)
 
-    def walk(self, kinds: Sequence[Kind], start: Start) -> Tally:
-        """Walk all interleavings of requests of these kinds."""
-        tally = Tally(combinations=1)
-        found: list[Problem] = []
-        walked: dict[State, int] = {}
-
-        def schedules(state: State) -> int:
-            count = 0
-            for _, _, after, problems in self.steps(state):
-                if problems:
-                    found.extend(problems)
-                    count += 1
-                    continue
-                known = walked.get(after)
-                if known is None:
-                    known = walked[after] = schedules(after)
-                else:
-                    tally.again += 1
-                count += known
-            if not count:
-                found.extend(of_end(self, state))
-                return 1
-            return count
-
-        first = self.begin(kinds, start)
-        tally.schedules = schedules(first)
-        tally.states = len(walked) + 1
-        if found:
-            tally.broken = {problem.promise for problem in found}
-            tally.problems.append(self.explain(kinds, start))
-        return tally
-
-    def explain(self, kinds: Sequence[Kind], start: Start) -> str:
-        """Return one of the shortest schedules that breaks a promise, in words."""
-        first = self.begin(kinds, start)
-        came: dict[State, tuple[State, Step] | None] = {first: None}
-        queue = deque([first])
-        while queue:
-            state = queue.popleft()
-            last = True
-            for step in self.steps(state):
-                last = False
-                if step.problems:
-                    return self._trace(came, state, step, step.problems)
-                if step.after not in came:
-                    came[step.after] = state, step
-                    queue.append(step.after)
-            problems = list(of_end(self, state)) if last else []
-            if problems:
-                return self._trace(came, state, None, problems)
-        return "no violation"
+    def of_end(self, state: State) -> Iterable[Problem]:
+        return of_end(self, state)
 
     # Steps
 
@@ -262,13 +215,12 @@ class World:
         place: Place = point
         if point.asks is None and (point.request.kind.brings is not None or not point.sets_cookie):
             place = self._over(point, answered=point.error is None)
-        after = state._replace(store=store, faulty=state.faulty or faulty)
-        return self._placed(after, index, place, Step((point, how), index, after, problems))
+        faulty = faulty or state.faulty
+        return self._placed(state, index, place, (point, how), problems, store, faulty=faulty)
 
     def _dies(self, state: State, index: int, point: Point, how: str) -> Step:
-        after = state._replace(faulty=True)
         place = self._over(point, answered=False)
-        return self._placed(after, index, place, Step((point, how), index, after))
+        return self._placed(state, index, place, (point, how), (), state.store, faulty=True)
 
     def _arrive(self, state: State, index: int, point: Point) -> Step:
         """Have an answer set or delete the cookie."""
@@ -279,32 +231,46 @@ class World:
             problems = tuple(of_arrival(self, state, point))
         had = state.had and state.had | {text}
         after = state._replace(cookie=text, had=had, slow=state.slow or slow)
-        step = Step((point, "its answer arrives"), index, after, problems)
-        return self._placed(after, index, self._over(point, answered=True), step)
+        place, how = self._over(point, answered=True), "its answer arrives"
+        faulty = state.faulty
+        return self._placed(after, index, place, (point, how), problems, state.store, faulty=faulty)
 
     def _over(self, point: Point, *, answered: bool) -> Done:
-        saved = any(type(each) is Save and key_of(each) == self.start.key for each in point.did)
-        gone = point.gone if answered else Gone()
-        done = Done(point.request.me, saved, gone, answered)
-        return self._dones.setdefault(done, done)
+        done = self._over_by.get((point, answered))
+        if done is None:
+            saved = any(type(each) is Save and key_of(each) == self.start.key for each in point.did)
+            gone = point.gone if answered else Gone()
+            done = Done(point.request.me, saved, gone, answered)
+            done = self._over_by[point, answered] = self._dones.setdefault(done, done)
+        return done
 
-    def _placed(self, state: State, index: int, place: Place, step: Step) -> Step:
+    def _placed(  # noqa: PLR0913, PLR0917  # a step, and what it changes
+        self,
+        state: State,
+        index: int,
+        place: Place,
+        how: Any,
+        problems: Sequence[Problem],
+        store: Store,
+        *,
+        faulty: bool,
+    ) -> Step:
         """Return a step after which a request is there, with what must not be so then."""
         places = (*state.places[:index], place, *state.places[index + 1 :])
-        had, problems, store = state.had, step.problems, state.store
+        had = state.had
         waiting = False
         for each in places:
             if type(each) is Unsent:
                 waiting = True
                 continue
             keys, users = each.gone
-            if keys & store.keys or (self.alone and users & store.users):
+            if (keys and keys & store.keys) or (users and self.alone and users & store.users):
                 problem = Problem(Promise.ENDED, "a request logged out what is alive")
                 problems = (*problems, problem)
         if not waiting:
             had = frozenset()
-        after = State(store, places, state.cookie, had, state.faulty, state.now, state.slow)
-        return Step(step.how, index, after, problems)
+        after = State(store, places, state.cookie, had, faulty, state.now, state.slow)
+        return Step(how, index, after, problems)
 
     # Values
 
@@ -320,18 +286,8 @@ class World:
 
     # Words
 
-    def _trace(
-        self,
-        came: dict[State, tuple[State, Step] | None],
-        state: State,
-        step: Step | None,
-        problems: Sequence[Problem],
-    ) -> str:
-        steps = [] if step is None else [step]
-        while (before := came[state]) is not None:
-            state, step = before
-            steps.insert(0, step)
-        return Trace(self.kinds, self.start, state).tell(steps, problems)
+    def tell(self, first: State, steps: Sequence[Step], problems: Sequence[Problem]) -> str:
+        return Trace(self.kinds, self.start, first).tell(steps, problems)
 
 
 def gone(point: Point) -> Gone:

@@ -21,8 +21,7 @@ from typing import Any
 import promises_of_seals as promises
 from answers_of_seals import of_answer
 from beginnings_of_seals import BOTH, beginning
-from ended import changed, dead, facts_of, narrowed
-from explaining_seals import explain
+from ended import changed, dead, facts_of, narrowed, passed_on
 from kinds import Kind
 from kinds_of_seals import OWN, ends_of
 from model_store import Perform, perform
@@ -39,7 +38,6 @@ from program_of_seals import (
 )
 from promises import Problem
 from seals import ELSEWHERE, MAX_AGE, Records, Start
-from states import Tally
 from states_of_seals import (
     OVER,
     Fact,
@@ -49,12 +47,13 @@ from states_of_seals import (
     Store,
     Unsent,
 )
-from telling_of_seals import Text
+from telling_of_seals import Text, schedule
+from walking import Walk
 
 from holdfast.core.record import Record
 
 
-class World:
+class World(Walk):
     """An engine, two processes and a store, and how requests meet them.
 
     ``slow``: answers of the store take their time. ``jumps``: by how many seconds the clock jumps,
@@ -99,36 +98,11 @@ class World:
         self._looked.add(what)
         return len(self._looked) > known
 
-    def walk(self, kinds: Sequence[Kind], start: Start) -> Tally:
-        """Walk all interleavings of requests of these kinds."""
-        tally = Tally(combinations=1)
-        found: list[Problem] = []
-        walked: dict[State, int] = {}
+    def of_end(self, state: State) -> Iterable[Problem]:
+        return promises.of_end(self, state)
 
-        def schedules(state: State) -> int:
-            count = 0
-            for _, after, problems in self.steps(state):
-                if problems:
-                    found.extend(problems)
-                    count += 1
-                    continue
-                known = walked.get(after)
-                if known is None:
-                    known = walked[after] = schedules(after)
-                else:
-                    tally.again += 1
-                count += known
-            if not count:
-                found.extend(promises.of_end(self, state))
-                return 1
-            return count
-
-        tally.schedules = schedules(self.begin(kinds, start))
-        tally.states = len(walked) + 1
-        if found:
-            tally.broken = {problem.promise for problem in found}
-            tally.problems.append(explain(self, kinds, start))
-        return tally
+    def tell(self, first: State, steps: Sequence[Step], problems: Sequence[Problem]) -> str:
+        return schedule(self.kinds, self.start, steps, problems)
 
     # Steps
 
@@ -245,10 +219,11 @@ class World:
             return Step(how, after)
         problems = tuple(of_answer(self, state, place))
         how = (*how, f"; {request.me} answers ", point)
-        facts = state.facts
+        facts, hits = state.facts, state.hits
         issued, had = state.issued, state.had
         if point.error is None:
             facts |= facts_of(self, state, place)
+            hits = passed_on(state, point)
             if text := point.outcome.token:
                 issued |= {(text, request.me)}
                 had |= {text}
@@ -263,7 +238,9 @@ class World:
             )
         if not any(type(each) is Unsent for each in places):
             had = frozenset()
-        after = state._replace(places=places, known=knowing, facts=facts, issued=issued, had=had)
+        after = state._replace(
+            places=places, known=knowing, facts=facts, issued=issued, had=had, hits=hits
+        )
         return Step(how, after, (*problems, *promises.of_facts(self, after)))
 
     def _restarts(self, state: State) -> Iterable[Step]:

@@ -169,6 +169,14 @@ class RenewsWhatWasEnded(Revocations):
         return issue if done else None
 
 
+class RenewsWhatWasSparedByTheOldTime(Revocations):
+    """Sets a cookie anew that outlives a limit, and leaves it the time that is before it."""
+
+    def renew(self, held: Any, *args: Any) -> Any:
+        found = yield from super().renew(held, *args)
+        return found and found._replace(issued=held.rotated)
+
+
 class RenewsNothing(Revocations):
     """Has older cookies go on."""
 
