@@ -238,6 +238,19 @@ def test_a_login_is_taken_while_there_is_room():
     assert server.visit(None, refusing()).token
 
 
+def test_a_login_that_nobody_could_count_is_told():
+    """Where the store is away nobody is let in, and the listeners are told, once."""
+    server = Server(TERMS)
+    session = server.request(server.stored(cart=[1]))
+    assert session["cart"] == [1]
+    server.forget()
+    server.store.down = True
+    with pytest.raises(StoreUnavailable):
+        refusing()(session)
+    assert server.told() == ["store_unavailable"]
+    assert session.user_id is None
+
+
 def test_a_login_can_be_refused_beyond_a_cap_alone():
     """Where the policy states none, or nobody could count, that is a mistake, and nobody comes."""
     server = Server()

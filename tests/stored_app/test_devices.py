@@ -548,12 +548,13 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_while_the_store_is_away(app, watched, command):
-    """An outage is a sentence and an exit status, no traceback."""
+def test_a_command_while_the_store_is_away(app, watched, events, command):
+    """An outage is a sentence and an exit status, no traceback; and the listeners are told."""
     watched.switch(off=True)
     output, status = run(app, command, *COMMANDS[command])
     assert output == "Error: the store of sessions is unavailable: it was switched off by a test\n"
     assert status == 1
+    assert [event.name for event in events] == ["store_unavailable"]
 
 
 @pytest.mark.parametrize("command", ["list", "end", "end-user"])

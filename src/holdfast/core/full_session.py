@@ -290,7 +290,12 @@ class FullSession(FullMapping):
             msg = "refuse_beyond_max needs a store, and a policy that states max_per_user; state it"
             raise ConfigurationError(msg)
         own = None if record is None else record.key
-        if not visit.perform(has_room(visit.engine, user, limit, own, visit.arrived)):
+        try:
+            fits = visit.perform(has_room(visit.engine, user, limit, own, visit.arrived))
+        except StoreUnavailable as error:
+            visit.engine.tell_unavailable(visit.presented, error)
+            raise
+        if not fits:
             raise TooManySessions(user, limit)
 
     def _leave_behind(self) -> None:

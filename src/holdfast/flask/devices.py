@@ -15,7 +15,7 @@ from holdfast.core.outcome import Steps
 from holdfast.core.store import Store
 from holdfast.core.users import id_of
 from holdfast.drive import run
-from holdfast.errors import ConfigurationError
+from holdfast.errors import ConfigurationError, StoreUnavailable
 from holdfast.flask.full import FullSessionInterface
 from holdfast.flask.sessions import session
 from holdfast.flask.stored import StoredSessionInterface
@@ -113,4 +113,8 @@ def _performed(use_case: Callable[[Engine, int], Steps[T]]) -> T:
     store = store_of_sessions()
     app: Any = flask.current_app
     engine = full_sessions().engine(app._get_current_object())  # noqa: SLF001  # Flask's own way
-    return run(store, use_case(engine, int(time.time())))
+    try:
+        return run(store, use_case(engine, int(time.time())))
+    except StoreUnavailable as error:
+        engine.tell_unavailable(None, error)
+        raise
