@@ -5,7 +5,7 @@ What concerns a user's sessions asks a store as an engine does: ``drive.run`` ha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -110,21 +110,24 @@ def end_others(engine: Engine, session: FullSession, now: int) -> Steps[int | No
     return None
 
 
-def end_all(engine: Engine, now: int) -> Steps[int | None]:
+def end_all(engine: Engine, clock: Callable[[], float]) -> Steps[int | None]:
     """End everybody's sessions, page by page; return how many (ASVS 5.0, 7.4.5).
 
-    Those are left alone that begin meanwhile, or there would be no end of it under load.
+    Those are left alone that begin meanwhile by ``clock``, in seconds since the epoch, or there
+    would be no end of it under load.
     None where they live in cookies, which nobody can count.
     """
+    now = int(clock())
     if engine.revocations is not None:
         yield from _end_before(engine, engine.revocations, None, now)
         return None
     ended, after = 0, b""
     while True:
         page: Page = yield List(after)
+        # Clocks may differ so much; what began further ahead began before a clock was set back.
+        first, last = now + engine.terms.in_flight, clock() + engine.terms.in_flight
         # What has no secret is no session, but a limit of another application's revocations.
-        before = now + engine.terms.in_flight  # so far may clocks differ
-        sessions = [one for one in page.records if one.secret and one.created <= before]
+        sessions = [one for one in page.records if one.secret and not first < one.created <= last]
         ended += yield from _end(engine, sessions, now, "everybody's")
         after = page.after
         if not after:

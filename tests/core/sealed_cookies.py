@@ -155,7 +155,7 @@ class Server:
 
     def end_all(self) -> Any:
         """End everybody's sessions."""
-        return self.perform(manage.end_all(self.engine, self.now()))
+        return self.perform(manage.end_all(self.engine, self.now))
 
     def end_others(self, session: FullSession) -> Any:
         """End all sessions of a session's user but that one, as a view does."""

@@ -50,6 +50,11 @@ def do(server: Server, use: Any, *given: Any, **settings: Any) -> Any:
     return run(server.store, use(server.engine, *given, server.clock(), **settings))
 
 
+def end_all(server: Server) -> int | None:
+    """End everybody's sessions now."""
+    return run(server.store, manage.end_all(server.engine, server.clock))
+
+
 def whose(server: Server, *cookies: str) -> list[str | None]:
     """Return whose sessions some cookies open."""
     return [server.request(cookie).user_id for cookie in cookies]
@@ -263,10 +268,10 @@ def test_everybodys_sessions_end(limit):
     server.forget()
     page = server.store.page
     server.store.page = lambda after=b"": page(after, limit=limit)
-    assert do(server, manage.end_all) == 4
+    assert end_all(server) == 4
     assert server.live() == 0
     assert [event.why for event in server.events] == ["everybody's"] * 4
-    assert do(server, manage.end_all) == 0
+    assert end_all(server) == 0
 
 
 def test_an_empty_page_is_not_the_last():
@@ -276,7 +281,7 @@ def test_an_empty_page_is_not_the_last():
     records = list(server.store.records.values())
     pages = {b"": Page(records=[], after=b"1"), b"1": Page(records=records)}
     server.store.page = lambda after=b"": pages[after]
-    assert do(server, manage.end_all) == 1
+    assert end_all(server) == 1
 
 
 def test_who_ended_can_come_back():
@@ -373,13 +378,23 @@ def test_ending_all_while_others_begin():
     """What begins while all are ended is left alone, or it would never be over."""
     server = Server(TERMS)
     signed_in(server, "ada", "bob")
-    began = server.clock()
+    before = server.clock()
     server.clock.advance(TERMS.in_flight)
     soon = signed_in(server, "ada")
     server.clock.advance(1)
     later = signed_in(server, "ada")
-    assert run(server.store, manage.end_all(server.engine, began)) == 3
+    times = iter([before, server.clock(), server.clock()])
+    assert run(server.store, manage.end_all(server.engine, lambda: next(times))) == 3
     assert whose(server, *soon, *later) == [None, "ada"]
+
+
+def test_ending_all_when_a_clock_was_set_back():
+    """What began by a clock that was set back since is ended like all."""
+    server = Server(TERMS)
+    cookies = signed_in(server, "ada")
+    server.clock.advance(-HOUR)
+    assert end_all(server) == 1
+    assert whose(server, *cookies) == [None]
 
 
 def test_ending_sessions_of_a_store_that_is_away():

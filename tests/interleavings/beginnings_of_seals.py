@@ -29,7 +29,7 @@ def beginning(world: Any, kinds: Sequence[Kind], start: Start) -> State:
         engine, _ = world.programs.engine(0, lambda: START)
         for steps in (
             manage.end_user(engine, A, START - 5),
-            manage.end_all(engine, START - 5),
+            manage.end_all(engine, lambda: START - 5),
             program(engine, Request(LOG_IN_AS_A, 9, "", 0, START - 4), Run(START - 4)),
         ):
             records, outcome = world.probes.run(store.records, steps)

@@ -72,7 +72,7 @@ def _end_user(engine: Any, _session: FullSession, now: int) -> Generator[Any, An
 
 
 def _end_all(engine: Any, _session: FullSession, now: int) -> Generator[Any, Any, Any]:
-    yield from manage.end_all(engine, now)
+    yield from manage.end_all(engine, lambda: now)
 
 
 def _end_others(engine: Any, session: FullSession, now: int) -> Generator[Any, Any, Any]:

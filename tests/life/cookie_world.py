@@ -298,7 +298,7 @@ class CookieWorld:
 
     def end_all(self, process: int) -> None:
         """End everybody's sessions."""
-        self._end(manage.end_all(self.engines[process], self.clock()), process, None)
+        self._end(manage.end_all(self.engines[process], self.clock), process, None)
 
     def _end(self, steps: Any, process: int, user: str | None) -> None:
         try:

@@ -136,7 +136,7 @@ class Lives(Browsing):
             self.end_user(user)
         elif kind == "end all":
             alive = [life for life in world.model.lives if life.alive]
-            world.end(alive, manage.end_all(world.engine, world.clock()))
+            world.end(alive, manage.end_all(world.engine, world.clock))
 
     @rule(count=st.sampled_from([1, 2, 5, 10, MINUTE, HOUR]))
     def clock_goes_back(self, count: int) -> None:

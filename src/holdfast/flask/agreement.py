@@ -122,7 +122,7 @@ def _check_together(app: Flask, stated: CookiePolicy) -> None:
     try:
         replace(stated, **said)
     except ConfigurationError as error:
-        keys = ", ".join(key for key in _KEYS if given[key] not in {None, _DEFAULTS[key]})
+        keys = ", ".join(key for key in _KEYS if given[key] not in {None, _DEFAULTS.get(key)})
         msg = f"the policy and {keys} make a cookie that can't be: {error}; take the key out"
         raise ConfigurationError(msg) from error
 

@@ -71,7 +71,7 @@ def end_all() -> int | None:
 
     As for :func:`end_others`. For stored ones it takes the longer the more there are.
     """
-    return _performed(manage.end_all)
+    return _performed(lambda engine, _: manage.end_all(engine, time.time))
 
 
 def full_sessions() -> FullSessionInterface:
