@@ -6,10 +6,11 @@ import multiprocessing
 import random
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import filling
+from msgspec.structs import replace
 from rounds import percentile
 
 from holdfast import open_store

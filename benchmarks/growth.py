@@ -6,7 +6,7 @@ import random
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count as numbers
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ import payloads
 import redis
 import servers
 import stored_applications as on
+from msgspec.structs import replace
 from rounds import Contest, Ratio, ratio, take_rounds
 
 from holdfast import open_store
