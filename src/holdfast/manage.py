@@ -125,10 +125,11 @@ def end_all(engine: Engine, clock: Callable[[], float]) -> Steps[int | None]:
     while True:
         page: Page = yield List(after)
         # Clocks may differ so much; what began further ahead began before a clock was set back.
-        first, last = now + engine.terms.in_flight, clock() + engine.terms.in_flight
+        at = int(clock())
+        first, last = now + engine.terms.in_flight, at + engine.terms.in_flight
         # What has no secret is no session, but a limit of another application's revocations.
         sessions = [one for one in page.records if one.secret and not first < one.created <= last]
-        ended += yield from _end(engine, sessions, now, "everybody's")
+        ended += yield from _end(engine, sessions, at, "everybody's")
         after = page.after
         if not after:
             return ended

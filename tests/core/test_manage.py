@@ -388,6 +388,17 @@ def test_ending_all_while_others_begin():
     assert whose(server, *soon, *later) == [None, "ada"]
 
 
+def test_what_is_ended_late_is_remembered_as_long():
+    """Where ending all takes long, what is ended last is ended then, and remembered from then."""
+    server = Server(TERMS)
+    (cookie,) = signed_in(server, "ada")
+    began = server.clock()
+    times = iter([began, began + 120])
+    assert run(server.store, manage.end_all(server.engine, lambda: next(times))) == 1
+    record = server.record(cookie)
+    assert (record.ended, record.expires) == (began + 120, began + 120 + TERMS.tombstone)
+
+
 def test_ending_all_when_a_clock_was_set_back():
     """What began by a clock that was set back since is ended like all."""
     server = Server(TERMS)

@@ -151,6 +151,24 @@ def test_a_cookie_that_browsers_would_drop(how, stated, keys):
         Holdfast(app, policy=Policy(cookie=stated), **how)
 
 
+def test_a_path_that_browsers_would_drop():
+    """Where it is another key that can't be, that one is named."""
+    app = flask.Flask("shop")
+    app.config.update(SECRET_KEY=SECRET, APPLICATION_ROOT="shop")
+    with pytest.raises(ConfigurationError, match=r"the policy and APPLICATION_ROOT make .*slash"):
+        Holdfast(app, policy=Policy(cookie=CookiePolicy(secure=True)))
+
+
+def test_flasks_own_lifetime_contradicts_nothing():
+    """A default that is written out, as a timedelta or as seconds, is Flask's default still."""
+    for lifetime in (timedelta(days=31), 31 * 86400, timedelta(days=14), 14 * 86400):
+        app = flask.Flask("shop")
+        app.config.update(PERMANENT_SESSION_LIFETIME=lifetime)
+        app.add_url_rule("/", view_func=lambda: "read")
+        Holdfast(app, store="memory://", policy=Policy.secure())
+        assert app.test_client().get("/").text == "read"
+
+
 LIFETIMES = [None, "a month", 0, timedelta(0), -5, 10**20]
 
 

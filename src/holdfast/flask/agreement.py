@@ -77,7 +77,8 @@ def check_configuration(app: Flask, policy: Policy, *, renamed: bool = False) ->
         raise ConfigurationError(msg)
     if policy.cookie.is_stated:
         _check_together(app, policy.cookie)
-    if policy.idle is not None and permanent_lifetime(app) != policy.idle:
+    lifetimes = {policy.idle, _DEFAULTS["PERMANENT_SESSION_LIFETIME"]}
+    if policy.idle is not None and permanent_lifetime(app) not in lifetimes:
         _check(app, "PERMANENT_SESSION_LIFETIME", policy.idle)
     stated = policy.idle is not None or policy.touch_every is not None
     if stated and not app.config["SESSION_REFRESH_EACH_REQUEST"]:
@@ -122,7 +123,9 @@ def _check_together(app: Flask, stated: CookiePolicy) -> None:
     try:
         replace(stated, **said)
     except ConfigurationError as error:
-        keys = ", ".join(key for key in _KEYS if given[key] not in {None, _DEFAULTS.get(key)})
+        others = [key for key, field in _KEYS.items() if field in said]
+        changed = [key for key in others if given[key] not in (None, _DEFAULTS.get(key))]
+        keys = ", ".join(changed or ["APPLICATION_ROOT"])
         msg = f"the policy and {keys} make a cookie that can't be: {error}; take the key out"
         raise ConfigurationError(msg) from error
 
