@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Any
 import kinds
 import payloads
 import stored_applications as on
-from agreement import same
 from applications import make_request
 from kinds import FLASK, NOTHING, REVOCABLE, SEALED, SIGNED
 from rounds import Contest, Ratio, bounds, ratio
-from stored_requests import DONE, SETTLED
+from stored_requests import DONE, SETTLED, check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,7 +89,7 @@ def prepare(stores: dict[str, str], ended: dict[str, str]) -> list[Contest]:
     for size in payloads.SIZES:
         for kind, app in apps.items():
             if kind != NOTHING:
-                _check(size, kind, app)
+                check(size, kind, app, ends=kind not in {FLASK, SIGNED, SEALED})
     asked = {kinds.of_store(name).asked for name in stores}
     contests = [
         Contest((size, done), _ways(apps, done, asked), _maker(apps, other, size, done), _REQUESTS)
@@ -148,29 +147,6 @@ def _pairs() -> dict[tuple[str, str], tuple[str, str]]:
 
 
 _PAIRS = _pairs()
-
-
-def _check(size: str, kind: str, app: Flask) -> None:
-    """Find out whether sessions do what the timed requests ask of them."""
-
-    def see(what: str, found: str, expected: dict[str, Any]) -> None:
-        same(f"{kind}, a {size} session {what}", on.contents(app, found), expected)
-
-    begun = payloads.SIZES[size]()
-    cookie = on.begin(app, begun)
-    for done in ("untouched", "read"):
-        cookie = on.follow(app, on.make_environ(done, cookie)) or cookie
-    see("that was read", cookie, begun)
-    cookie = on.follow(app, on.make_environ("write", cookie)) or cookie
-    see("that was written", cookie, begun | {"views": 1})
-    out = on.follow(app, on.make_environ("logout", cookie))
-    see("after logout", out or cookie, {})
-    if kind not in {FLASK, SIGNED, SEALED}:
-        see("ended, by its old cookie,", cookie, {})
-    nobody = {key: item for key, item in begun.items() if key != "user_id"}
-    cookie = on.begin(app, nobody)
-    cookie = on.follow(app, on.make_environ("login", cookie)) or cookie
-    see("after login", cookie, begun)
 
 
 def _ways(

@@ -71,7 +71,7 @@ def prepare(urls: dict[str, str]) -> list[Contest]:
     for size in payloads.SIZES:
         for name, app in apps.items():
             if name != on.NOTHING:
-                _check(size, name, app)
+                check(size, f"with {name}", app, ends=name != on.COOKIE)
     contests = [
         Contest((size, done), ways(apps), maker(apps, size, done), _REQUESTS, tail=True)
         for size in payloads.SIZES
@@ -102,11 +102,14 @@ def evaluate(contest: Contest) -> StoredOverhead:
     )
 
 
-def _check(size: str, name: str, app: Flask) -> None:
-    """Find out whether sessions do what the timed requests ask of them."""
+def check(size: str, label: str, app: Flask, *, ends: bool) -> None:
+    """Find out whether sessions do what the timed requests ask of them.
+
+    ``ends`` says whether a logout ends them on the server.
+    """
 
     def see(what: str, found: str, expected: dict[str, Any]) -> None:
-        same(f"with {name}, a {size} session {what}", on.contents(app, found), expected)
+        same(f"{label}, a {size} session {what}", on.contents(app, found), expected)
 
     begun = payloads.SIZES[size]()
     cookie = on.begin(app, begun)
@@ -117,8 +120,8 @@ def _check(size: str, name: str, app: Flask) -> None:
     see("that was written", cookie, begun | {"views": 1})
     out = on.follow(app, on.make_environ("logout", cookie))
     see("after logout", out or cookie, {})
-    if name != on.COOKIE:
-        see("ended, by its old token,", cookie, {})
+    if ends:
+        see("ended, by its old cookie,", cookie, {})
     nobody = {key: item for key, item in begun.items() if key != "user_id"}
     cookie = on.begin(app, nobody)
     cookie = on.follow(app, on.make_environ("login", cookie)) or cookie
