@@ -487,3 +487,12 @@ def test_what_cannot_be_stored_is_refused_when_it_is_written():
         with pytest.raises(UnstorableValue) as caught:
             dump(session, codec)
         assert caught.value.path == "cart[1].what"
+
+
+def test_a_class_that_is_accessed_in_a_way_of_its_own():
+    """A class that decides itself whether it was accessed is asked."""
+
+    class Counted(Session):
+        accessed = property(lambda _: True, lambda *_: None)
+
+    assert commit(Counted({"a": 1}), refresh=True) == (KEEP, True)

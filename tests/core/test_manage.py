@@ -23,6 +23,8 @@ from stored_sessions import (
 from holdfast import NotSignedIn, StoreUnavailable, manage
 from holdfast.core.client import Client
 from holdfast.core.events import Event
+from holdfast.core.record import bare
+from holdfast.core.revocations import key_of_user
 from holdfast.core.store import Page, Purged
 from holdfast.core.terms import Terms
 from holdfast.drive import run
@@ -406,6 +408,30 @@ def test_ending_all_when_a_clock_was_set_back():
     server.clock.advance(-HOUR)
     assert end_all(server) == 1
     assert whose(server, *cookies) == [None]
+
+
+def test_ending_all_while_others_begin_by_a_clock_that_is_ahead():
+    """What begins meanwhile by a clock ahead, as far as clocks may differ, is left alone."""
+    server = Server(TERMS)
+    began = server.clock()
+    server.clock.advance(TERMS.in_flight + 1)
+    now = server.clock()
+    server.clock.advance(TERMS.in_flight)
+    ahead = signed_in(server, "ada")
+    server.clock.advance(1)
+    set_back = signed_in(server, "ada")
+    times = iter([began, now, now])
+    assert run(server.store, manage.end_all(server.engine, lambda: next(times))) == 1
+    assert whose(server, *ahead, *set_back) == ["ada", None]
+
+
+def test_ending_all_ends_no_limit_of_revocations():
+    """What another application keeps of ended sessions in the same store stays as it is."""
+    server = Server(TERMS)
+    limit = bare(key_of_user("ada"), server.clock(), 1 << 31, seen=server.clock())
+    server.store.create(limit)
+    assert end_all(server) == 0
+    assert server.store.load(limit.key) == limit
 
 
 def test_ending_sessions_of_a_store_that_is_away():

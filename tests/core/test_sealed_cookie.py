@@ -108,6 +108,22 @@ def test_who_hears_no_loads_is_told_none():
         assert [event.name for event in server.events] == ["loaded"] * hears + ["regenerated"]
 
 
+def test_what_is_withheld_is_told_to_who_hears_no_loads():
+    """That contents are withheld is told even where loads are not."""
+    server = Server(WITHHOLDING, hears_loads=lambda: False)
+    cookie = withheld(server)
+    server.visit(cookie)
+    assert [(event.name, event.why) for event in server.events] == [("loaded", "withheld")]
+
+
+def test_what_is_told_of_a_load():
+    """A session that is opened is told by its handle, with no reason."""
+    server = Server()
+    cookie = server.kept(write(a=1))
+    server.sees(cookie)
+    assert server.events == [Event("loaded", server.record(cookie).handle)]
+
+
 # Nothing for nothing
 
 
@@ -832,3 +848,26 @@ def test_a_browser_goes_its_way():
     assert browser.visit(server, clear) == DELETED
     assert browser.cookie is None
     assert len({server.record(copy).key for copy in browser.copies}) == 1
+
+
+def test_an_emptied_session_that_is_regenerated_is_ended():
+    """Who empties a session and asks for a new token ends the cookies that there are."""
+    server = Server(max_age=2)
+    cookie = server.kept(write(a=1))
+
+    def view(session):
+        session.regenerate()
+        del session["a"]
+
+    assert server.visit(cookie, view) == DELETED
+    assert server.sees(cookie) == {}
+    assert server.told()[0][0] == "ended"
+
+
+def test_a_signed_cookie_too_large_is_told_once():
+    """A second commit of the same request tells nothing anew."""
+    server = Server()
+    session = server.with_signed(a_signed_cookie(large="x" * 5000))
+    assert len(session["large"]) == 5000
+    assert server.commit(session) == server.commit(session) == NOTHING
+    assert server.told() == [("refused", "CookieTooLarge")]

@@ -169,6 +169,38 @@ def test_flasks_own_lifetime_contradicts_nothing():
         assert app.test_client().get("/").text == "read"
 
 
+HOST = {"SESSION_COOKIE_NAME": "__Host-x"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "fits"),
+    [
+        (HOST, True),
+        (HOST | {"APPLICATION_ROOT": "/shop"}, False),
+        (HOST | {"SESSION_COOKIE_PATH": "/shop"}, False),
+        (HOST | {"APPLICATION_ROOT": "/shop", "SESSION_COOKIE_PATH": "/"}, True),
+        (HOST | {"SESSION_COOKIE_DOMAIN": False}, True),
+    ],
+)
+def test_the_path_of_a_cookie_of_one_host(keys, fits):
+    """What no policy states of the path is what Flask takes: its key, or else the root."""
+    app = flask.Flask("shop")
+    app.config.update(SECRET_KEY=SECRET, **keys)
+    policy = Policy(cookie=CookiePolicy(secure=True))
+    if fits:
+        Holdfast(app, store="memory://", policy=policy)
+        return
+    with pytest.raises(ConfigurationError, match="whose path is not '/'"):
+        Holdfast(app, store="memory://", policy=policy)
+
+
+def test_a_policy_that_was_not_called():
+    """Whoever forgets the parentheses is told so; whoever gives something else is not."""
+    for wrong, said in ((Policy.secure, "call it, as in Policy.secure"), ("secure", "not str$")):
+        with pytest.raises(ConfigurationError, match=said):
+            Holdfast(flask.Flask("shop"), store="memory://", policy=wrong)
+
+
 LIFETIMES = [None, "a month", 0, timedelta(0), -5, 10**20]
 
 

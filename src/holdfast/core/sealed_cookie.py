@@ -183,7 +183,7 @@ class SealedEngine(Engine):
             return NOTHING
         if change.wrote and not contents and not withheld:
             # Emptied key by key: nothing is left to keep.
-            if (change.logs_out or why) and not (yield from self._end(held, now)):
+            if why and not (yield from self._end(held, now)):
                 # Somebody had, and the browser may have a newer cookie.
                 return (yield from self._dropped(session, Verdict.LATE, change, None, now))
             session.settle(Opened(Verdict.NONE))

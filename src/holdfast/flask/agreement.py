@@ -118,6 +118,7 @@ def _check_together(app: Flask, stated: CookiePolicy) -> None:
     if isinstance(same_site := given["SESSION_COOKIE_SAMESITE"], str):
         given["SESSION_COOKIE_SAMESITE"] = same_site.title()  # as it is sent
     said = {field: given[key] for key, field in _KEYS.items() if getattr(stated, field) is None}
+    said |= {field: bool(said[field]) for field in ("secure", "partitioned") if field in said}
     if "path" in said:
         said["path"] = said["path"] or app.config["APPLICATION_ROOT"]
     try:

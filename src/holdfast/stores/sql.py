@@ -263,8 +263,8 @@ class SQLStore:
     def _connected(self) -> Iterator[Connection]:
         """Give a connection.
 
-        One on which anything but a duplicate came up, also in this process, is not used again: an
-        answer may still be on its way on it, or it leads to a server that was demoted.
+        One on which anything but a duplicate is raised, also in this process, is not used again:
+        an answer may still be on its way on it, or it leads to a server that was demoted.
         """
         try:
             with self._engine.connect() as connection:
