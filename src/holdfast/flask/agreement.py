@@ -114,9 +114,7 @@ def warn_of_http(name: str) -> None:
 
 def _check_together(app: Flask, stated: CookiePolicy) -> None:
     """Refuse a cookie of which a policy states a part and keys the rest, as one policy would be."""
-    given = {key: app.config.get(key) or None for key in _KEYS}
-    if isinstance(same_site := given["SESSION_COOKIE_SAMESITE"], str):
-        given["SESSION_COOKIE_SAMESITE"] = same_site.title()  # as it is sent
+    given = {key: _given(app, key) or None for key in _KEYS}
     said = {field: given[key] for key, field in _KEYS.items() if getattr(stated, field) is None}
     said |= {field: bool(said[field]) for field in ("secure", "partitioned") if field in said}
     if "path" in said:
@@ -132,10 +130,8 @@ def _check_together(app: Flask, stated: CookiePolicy) -> None:
 
 
 def _check(app: Flask, key: str, stated: object) -> None:
-    given = app.config.get(key)
+    given = _given(app, key)
     default = _DEFAULTS.get(key)
-    if key == "SESSION_COOKIE_SAMESITE" and isinstance(given, str):
-        given = given.title()  # as it is sent
     if stated is None or given is None or given in (default, stated):
         return
     msg = (
@@ -143,3 +139,9 @@ def _check(app: Flask, key: str, stated: object) -> None:
         " policy of this one with dataclasses.replace"
     )
     raise ConfigurationError(msg)
+
+
+def _given(app: Flask, key: str) -> Any:
+    """Return what a key says, as it is sent."""
+    given = app.config.get(key)
+    return given.title() if key == "SESSION_COOKIE_SAMESITE" and isinstance(given, str) else given
